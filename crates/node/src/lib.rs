@@ -1,0 +1,1 @@
+//! The media loop: the forwarding unit on real sockets and threads.

@@ -1,0 +1,2 @@
+//! The `headwater` server.
+fn main() {}

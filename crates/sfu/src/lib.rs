@@ -1,0 +1,1 @@
+//! A selective forwarding unit as one machine without IO: publishers in, viewers out.
