@@ -136,13 +136,23 @@ pub struct Registration {
     pub rewrite: fn(RawAttribute<'_>, &mut Vec<u8>) -> Result<(), ParseError>,
 }
 
+impl Registration {
+    /// A row for a table of another crate.
+    #[must_use]
+    pub const fn new(
+        kind: AttributeType,
+        name: &'static str,
+        rewrite: fn(RawAttribute<'_>, &mut Vec<u8>) -> Result<(), ParseError>,
+    ) -> Self {
+        Self { kind, name, rewrite }
+    }
+}
+
 macro_rules! row {
     ($attribute:ident, $name:literal) => {
-        Registration {
-            kind: $attribute::TYPE,
-            name: $name,
-            rewrite: |raw, out| $attribute::parse(raw).map(|it| it.emit(&raw.transaction_id, out)),
-        }
+        Registration::new($attribute::TYPE, $name, |raw, out| {
+            $attribute::parse(raw).map(|it| it.emit(&raw.transaction_id, out))
+        })
     };
 }
 
