@@ -28,6 +28,9 @@ pub enum Error {
     /// The bound on candidates is reached.
     #[error("too many candidates")]
     TooManyCandidates,
+    /// Credentials break RFC 8839 §5.4.
+    #[error(transparent)]
+    InvalidCredentials(CredentialsError),
     /// The agent is closed.
     #[error("closed")]
     Closed,
