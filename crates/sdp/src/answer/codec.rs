@@ -94,7 +94,7 @@ fn is_match(offered: &Codec, ours: &CodecCapability) -> bool {
 }
 
 /// Whether two `a=fmtp` values mean the same format, so that what one side encodes the other can decode.
-fn is_same_format(name: &str, one: &str, other: &str) -> bool {
+pub fn is_same_format(name: &str, one: &str, other: &str) -> bool {
     let same = |key: &str, default: &str| {
         parameter(one, key).unwrap_or(default).eq_ignore_ascii_case(parameter(other, key).unwrap_or(default))
     };
