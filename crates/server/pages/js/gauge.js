@@ -1,7 +1,7 @@
 // What the publisher sees while live: time on air, viewers, sound level, statistics; and a screen that stays awake.
 
 import { bearer } from './token.js';
-import { $, bitrate, counted, duration, facts, liveStreams, milliseconds, say, show, viewersOf } from './ui.js';
+import { $, bitrate, codecName, counted, duration, facts, liveStreams, milliseconds, say, show, viewersOf } from './ui.js';
 
 const LIMITS = { cpu: 'This device is busy', bandwidth: 'The line is slow', other: 'The browser holds back' };
 
@@ -72,8 +72,8 @@ export class Gauge {
     facts($('stats'), [
       ['Picture', size],
       ['Frames', video && video.fps != null && `${video.fps} per second`],
-      ['Video', video && [video.codec, bitrate(video.kbps)].filter(Boolean).join(', ')],
-      ['Sound', audio && [audio.codec, bitrate(audio.kbps)].filter(Boolean).join(', ')],
+      ['Video', video && [codecName(video.codec), bitrate(video.kbps)].filter(Boolean).join(', ')],
+      ['Sound', audio && [codecName(audio.codec), bitrate(audio.kbps)].filter(Boolean).join(', ')],
       ['Room on the line', connection.availableKbps && bitrate(connection.availableKbps), 'What the browser thinks it could send'],
       ['Round trip', milliseconds(connection.rttMs)],
       ['Loss', video?.lossPercent != null ? `${video.lossPercent} %` : null],
@@ -89,9 +89,13 @@ export class Gauge {
     this.#meter?.close();
     this.#meter = null;
     show($('level'), Boolean(track));
-    const Context = globalThis.AudioContext;
-    if (!track || !Context) return;
-    const context = new Context();
+    if (!track || !globalThis.AudioContext) return;
+    if (navigator.userActivation?.hasBeenActive === false) {
+      // Browsers start no audio before a first tap or key: measure from then on.
+      addEventListener('pointerdown', () => this.#meter === null && this.listen(track), { once: true });
+      return;
+    }
+    const context = new AudioContext();
     const analyser = new AnalyserNode(context, { fftSize: 512 });
     context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
     const samples = new Float32Array(analyser.fftSize);
@@ -102,11 +106,8 @@ export class Gauge {
       level = Math.max(track.enabled ? peak : 0, level * 0.8);
       $('level').value = Math.min(1, level ** 0.5);
     }, 60);
-    const wake = () => context.resume().catch(() => {}); // before a first tap the meter rests
-    addEventListener('pointerdown', wake);
     this.#meter = {
       close: () => {
-        removeEventListener('pointerdown', wake);
         clearInterval(timer);
         context.close();
       },

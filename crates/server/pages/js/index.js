@@ -31,7 +31,7 @@ function card(stream) {
   const seconds = stream.uptime_seconds ?? stream.live_seconds ?? null;
   const codecs = [stream.video_codec ?? stream.video?.codec, stream.audio_codec ?? stream.audio?.codec].filter((codec) => typeof codec === 'string');
   const about = [
-    viewers !== null && counted(viewers, 'viewer'),
+    viewers !== null && (viewers ? counted(viewers, 'viewer') : 'no viewers yet'),
     Number.isFinite(seconds) && `${duration(seconds * 1000)} on air`,
     codecs.join(' + '),
   ].filter(Boolean).join(' · ');

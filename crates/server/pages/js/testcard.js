@@ -179,6 +179,6 @@ function paintStrip(c, w, h, now) {
   c.fillStyle = '#000';
   c.fillRect(x, y, width, height);
   c.fillStyle = '#fff';
-  const cell = width / CELLS;
-  encode(now).forEach((white, i) => white && c.fillRect(x + i * cell, y, cell, height));
+  const edge = (i) => Math.round(x + (i * width) / CELLS);
+  encode(now).forEach((white, i) => white && c.fillRect(edge(i), y, edge(i + 1) - edge(i), height));
 }

@@ -73,6 +73,9 @@ export function askToken(dialog, text) {
 export const bitrate = (kbps) =>
   kbps == null ? '–' : kbps >= 1000 ? `${(kbps / 1000).toFixed(1)} Mbit/s` : `${Math.round(kbps)} kbit/s`;
 
+/** Names as people write them. */
+export const codecName = (name) => ({ opus: 'Opus', H264: 'H.264', H265: 'H.265' })[name] ?? name;
+
 export const milliseconds = (value) => (value == null ? '–' : `${value < 10 ? value : Math.round(value)} ms`);
 
 export function duration(ms) {

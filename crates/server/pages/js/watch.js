@@ -19,7 +19,7 @@ import { StatsReader } from './stats.js';
 import { LatencyMeter } from './latency.js';
 import { age } from './cardcode.js';
 import { dress, setIcon } from './icons.js';
-import { $, askToken, bitrate, copy, facts, milliseconds, say, show } from './ui.js';
+import { $, askToken, bitrate, codecName, copy, facts, milliseconds, say, show } from './ui.js';
 
 const SILENCE = 2200; // ms without a packet: the publisher is away
 const STALL = 700; // ms without a frame while packets come
@@ -40,7 +40,7 @@ let state = 'connecting';
 let reader = null;
 let flow = freshFlow();
 let latest = null;
-let shownStats = params.stats;
+let shownStats = false;
 
 function freshFlow() {
   return { since: performance.now(), packets: 0, packetAt: 0, videoPackets: 0, videoAt: 0, frameAt: 0, frames: 0 };
@@ -152,7 +152,7 @@ function words() {
     case 'buffering': {
       const unplayable = !flow.frames && flow.videoPackets > 30 && performance.now() - flow.since > UNPLAYABLE;
       return unplayable
-        ? ['Can’t show the picture', 'Waiting for a picture', `Video arrives${latest?.video?.codec ? ` (${latest.video.codec})` : ''}, but this browser shows nothing of it yet. If it stays so, try another browser.`]
+        ? ['Can’t show the picture', 'Waiting for a picture', `Video arrives${latest?.video?.codec ? ` (${codecName(latest.video.codec)})` : ''}, but this browser shows nothing of it yet. If it stays so, try another browser.`]
         : ['Buffering', flow.frames ? 'Catching up' : 'Starting', ''];
     }
     case 'offline':
@@ -179,8 +179,8 @@ function renderReadings() {
     ['Delay', latency ? `${latency.method === 'transit' ? 'at least' : 'about'} ${latency.ms} ms` : '–', latency?.label],
     ['Picture', v?.width ? `${v.width} × ${v.height}` : '–'],
     ['Frames', v?.fps != null ? `${v.fps} per second` : '–'],
-    ['Video', v && [v.codec, bitrate(v.kbps)].filter(Boolean).join(', '), v?.decoder],
-    ['Sound', a && [a.codec, bitrate(a.kbps)].filter(Boolean).join(', ')],
+    ['Video', v && [codecName(v.codec), bitrate(v.kbps)].filter(Boolean).join(', '), v?.decoder],
+    ['Sound', a && [codecName(a.codec), bitrate(a.kbps)].filter(Boolean).join(', ')],
     ['Loss', v?.lossPercent != null ? `${v.lossPercent} %` : null, v && `${v.packetsLost} packets in all, ${v.repaired ?? 0} repaired`],
     ['Receive buffer', milliseconds(v?.bufferMs)],
     ['Round trip', milliseconds(c?.rttMs)],
@@ -208,12 +208,13 @@ $('enter-token').addEventListener('click', async () => {
   remember('watch', entered);
   client.connect();
 });
-$('stats-toggle').addEventListener('click', () => {
-  shownStats = !shownStats;
+function showStats(shown) {
+  shownStats = shown;
   $('stats-toggle').setAttribute('aria-expanded', shownStats);
   show($('stats-panel'), shownStats);
   renderReadings();
-});
+}
+$('stats-toggle').addEventListener('click', () => showStats(!shownStats));
 $('copy').addEventListener('click', async () => {
   const done = await copy(`${location.origin}/watch/${stream}`, $('copy'));
   say($('copy').lastChild, done ? 'Copied' : 'Copy the address above');
@@ -228,6 +229,7 @@ if (navigator.mediaSession) navigator.mediaSession.metadata = new MediaMetadata(
 
 say($('title'), stream);
 followFrames();
+showStats(params.stats);
 setInterval(look, 1000);
 render();
 if (stream) client.connect();

@@ -56,7 +56,7 @@ export function captureWords(error, what) {
 /** An error of a WhipClient or WhepClient. `act` is 'publish' or 'watch'. */
 export function signalWords(error, { act, stream, answer = '', hadToken = false }) {
   const publish = act === 'publish';
-  const server = error.detail ? `The server says: ${error.detail}` : '';
+  const server = error.detail ? `The server says: ${error.detail.replace(/\.?$/, '.')}` : '';
   switch (error.kind) {
     case 'unreachable': return {
       title: 'Can’t reach the server',
