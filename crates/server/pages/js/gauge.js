@@ -53,9 +53,9 @@ export class Gauge {
   async #showViewers() {
     if (!this.#listAllowed) return;
     try {
-      const list = await liveStreams({ ...bearer('publish'), ...bearer('admin') });
+      const list = await liveStreams({ ...bearer('watch'), ...bearer('admin') });
       this.#listAllowed = list !== null;
-      const viewers = viewersOf(list?.find((item) => (item.name ?? item.stream) === this.stream()));
+      const viewers = viewersOf(list?.find((item) => item.name === this.stream()));
       show($('viewers'), viewers !== null && this.#timer !== 0);
       if (viewers !== null) say($('viewers'), viewers ? counted(viewers, 'viewer') : 'No viewers yet');
     } catch {

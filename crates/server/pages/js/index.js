@@ -2,11 +2,11 @@
 
 import { inventStreamName, toStreamName } from './params.js';
 import { bearer, takeFromAddress } from './token.js';
-import { $, counted, duration, el, liveStreams, say, show, viewersOf } from './ui.js';
+import { $, codecName, counted, duration, el, liveStreams, say, show, viewersOf } from './ui.js';
 
 const PAUSE = 3000; // ms between looks
 
-takeFromAddress(['publish', 'admin']);
+takeFromAddress(['watch']);
 
 const suggestion = inventStreamName();
 $('stream').placeholder = suggestion;
@@ -26,10 +26,10 @@ $('start').addEventListener('submit', (event) => {
 });
 
 function card(stream) {
-  const name = String(stream.name ?? stream.stream ?? '');
+  const name = String(stream.name ?? '');
   const viewers = viewersOf(stream);
-  const seconds = stream.uptime_seconds ?? stream.live_seconds ?? null;
-  const codecs = [stream.video_codec ?? stream.video?.codec, stream.audio_codec ?? stream.audio?.codec].filter((codec) => typeof codec === 'string');
+  const seconds = stream.uptime_seconds ?? null;
+  const codecs = (Array.isArray(stream.codecs) ? stream.codecs : []).map((name) => codecName(String(name)));
   const about = [
     viewers !== null && (viewers ? counted(viewers, 'viewer') : 'no viewers yet'),
     Number.isFinite(seconds) && `${duration(seconds * 1000)} on air`,
@@ -46,7 +46,7 @@ async function look() {
   let list = null;
   let trouble = null;
   try {
-    list = await liveStreams({ ...bearer('publish'), ...bearer('admin') });
+    list = await liveStreams({ ...bearer('watch'), ...bearer('admin') });
     if (!list) trouble = ['The list is private on this server.', 'Enter a name above to watch that stream.'];
   } catch {
     trouble = ['Can’t reach the server.', 'Trying again.'];

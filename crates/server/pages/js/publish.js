@@ -18,7 +18,7 @@ import { $, askToken, notice, say, show } from './ui.js';
 import { Gauge } from './gauge.js';
 import { Share } from './share.js';
 
-takeFromAddress(['publish', 'admin']);
+takeFromAddress(['publish']);
 dress();
 
 const params = readParams('publish');
@@ -181,7 +181,8 @@ function onState({ target, detail }) {
 }
 
 async function enterToken() {
-  const entered = await askToken($('token-dialog'));
+  const wrong = lastError?.kind === 'unauthorized' && token('publish');
+  const entered = await askToken($('token-dialog'), wrong ? 'The server didn’t accept that token. Check it and enter it again.' : null);
   if (!entered) return;
   remember('publish', entered);
   start();

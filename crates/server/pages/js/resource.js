@@ -5,10 +5,10 @@
 // server's new credentials under a new ETag. Error bodies are problem+json (RFC 9457).
 
 export class SignalError extends Error {
-  /** `kind` is what a page decides by; `detail` is the server's own sentence. */
-  constructor(kind, { status = 0, detail = '', retryAfter = null } = {}) {
+  /** `kind` is what a page decides by; `code` and `detail` are the server's own word and sentence. */
+  constructor(kind, { status = 0, code = '', detail = '', retryAfter = null } = {}) {
     super(detail || kind);
-    Object.assign(this, { name: 'SignalError', kind, status, detail, retryAfter });
+    Object.assign(this, { name: 'SignalError', kind, status, code, detail, retryAfter });
   }
 }
 
@@ -28,17 +28,19 @@ function retryAfter(headers) {
 
 async function refusal(response) {
   let detail = '';
+  let code = '';
   try {
     const text = (await response.text()).slice(0, 2000);
     const json = (response.headers.get('Content-Type') ?? '').includes('json');
     const problem = json ? JSON.parse(text) : { detail: text };
     detail = String(problem.detail ?? problem.title ?? '');
+    code = String(problem.code ?? '');
   } catch {
     // no readable body: the status must do
   }
   if (/^\s*</.test(detail)) detail = ''; // some proxy's HTML
   const kind = KINDS[response.status] ?? (response.status >= 500 ? 'server' : 'invalid');
-  return new SignalError(kind, { status: response.status, detail: detail.trim(), retryAfter: retryAfter(response.headers) });
+  return new SignalError(kind, { status: response.status, code, detail: detail.trim(), retryAfter: retryAfter(response.headers) });
 }
 
 async function request(url, options) {

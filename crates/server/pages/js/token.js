@@ -1,8 +1,8 @@
 // Access tokens: they arrive in the address, and leave it at once.
 //
 // `?token=` (or `#token=`) belongs to the page it is given to: it lets the publish page publish and the watch page
-// watch. `?watch_token=` on the publish page is what the share link carries. Tokens live in this tab's
-// sessionStorage, so that a reload works; they are never written anywhere else.
+// watch. `?watch_token=` on the publish page is what the share link carries; `?admin_token=` shows more of the list of
+// streams. Tokens live in this tab's sessionStorage, so that a reload works; they are never written anywhere else.
 
 const KEY = 'headwater.token.';
 const memory = new Map();
@@ -39,11 +39,11 @@ export function takeFromAddress(roles) {
   const url = new URL(location.href);
   const hash = new URLSearchParams(url.hash.replace(/^#/, ''));
   const found = url.searchParams.get('token') || hash.get('token');
-  const watch = url.searchParams.get('watch_token') || hash.get('watch_token');
+  const others = ['watch', 'admin'].map((role) => [role, url.searchParams.get(`${role}_token`) || hash.get(`${role}_token`)]);
   if (found) for (const role of roles) remember(role, found);
-  if (watch) remember('watch', watch);
-  if (!found && !watch) return;
-  for (const name of ['token', 'watch_token']) {
+  for (const [role, value] of others) if (value) remember(role, value);
+  if (!found && !others.some(([, value]) => value)) return;
+  for (const name of ['token', 'watch_token', 'admin_token']) {
     url.searchParams.delete(name);
     hash.delete(name);
   }

@@ -62,6 +62,7 @@ export function askToken(dialog, text) {
   if (text) say(explain, text);
   field.value = '';
   dialog.returnValue = '';
+  dialog.querySelector('[data-cancel]').onclick = () => dialog.close();
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.addEventListener('close', () => {
@@ -111,9 +112,8 @@ export async function liveStreams(headers) {
   return Array.isArray(list) ? list : null;
 }
 
-/** How many watch a stream, in whichever form the API says it; null if it doesn't. */
+/** How many watch a stream; null if the API doesn't say. */
 export function viewersOf(stream) {
-  const value = stream?.viewers ?? stream?.viewer_count;
-  if (Array.isArray(value)) return value.length;
+  const value = stream?.viewers;
   return Number.isFinite(value) ? value : null;
 }

@@ -159,7 +159,7 @@ function words() {
       if (error?.kind === 'codec') return ['Can’t play here', said.title, `${said.text} It starts by itself if that changes.`];
       return flow.frames
         ? ['Paused', 'The stream has paused', 'It goes on here by itself when the publisher is back.']
-        : ['Offline', `${stream} isn’t live yet`, 'It starts here by itself. You can leave this page open.'];
+        : ['Offline', `“${stream}” isn’t live yet`, 'It starts here by itself. You can leave this page open.'];
     case 'reconnecting': return ['Reconnecting', 'Reconnecting', error ? `${said.text} Trying again by itself.` : ''];
     case 'stopped': return ['Stopped', 'Stopped', ''];
     default: return ['Stopped', said?.title ?? 'Something went wrong', said?.text ?? ''];

@@ -62,7 +62,7 @@ export function signalWords(error, { act, stream, answer = '', hadToken = false 
       title: 'Can’t reach the server',
       text: `Nothing answers at ${location.host}. Is Headwater running, and is this device online?`, action: 'retry',
     };
-    case 'unauthorized': case 'forbidden': return hadToken
+    case 'unauthorized': case 'forbidden': return error.code === 'wrong-token' || (hadToken && error.code !== 'missing-token')
       ? { title: 'That token isn’t right', text: `The server didn’t accept it for ${publish ? 'publishing' : 'watching'}. Check it and enter it again.`, action: 'token' }
       : { title: 'A token is needed', text: `This server asks for a token to ${act}. It is in the link that Headwater printed when it started.`, action: 'token' };
     case 'not-found': return {
@@ -70,7 +70,7 @@ export function signalWords(error, { act, stream, answer = '', hadToken = false 
     };
     case 'conflict': return publish
       ? { title: `“${stream}” is already live`, text: 'Somebody is publishing under this name. Choose another one, or wait until that stream has ended.', action: 'retry' }
-      : { title: `${stream} isn’t live yet`, text: 'It starts here by itself as soon as it is.' };
+      : { title: `“${stream}” isn’t live yet`, text: 'It starts here by itself as soon as it is.' };
     case 'codec': return publish
       ? { title: 'No common codec', text: server || 'The server takes none of the codecs that this browser offers. Choose another codec.', action: 'retry' }
       : { title: 'This browser can’t play this stream', text: server || 'It is sent in a codec that this browser doesn’t have. Try another browser.', action: 'retry' };
