@@ -11,3 +11,7 @@ pub use rtcp::rtcp;
 pub use rtp_packet::rtp_packet;
 pub use srtp::srtp;
 pub use stun_message::stun_message;
+mod rtp_receive;
+pub use rtp_receive::rtp_receive;
+mod payload;
+pub use payload::payload;
