@@ -78,7 +78,7 @@ async function preview() {
   try {
     opened = await openSource({ ...settings.read(), name: streamName() || 'headwater' });
   } catch (error) {
-    if (turn === opening) complain(captureWords(error, error.what ?? kind));
+    if (turn === opening) complain(captureWords(error, error.what ?? kind), phase === 'starting' ? start : preview);
     return false;
   }
   if (turn !== opening) {
@@ -112,14 +112,14 @@ function sourceEnded(ended, track) {
   $('preview').srcObject = null;
   complain(ended.kind === 'screen'
     ? { title: 'Screen sharing has ended', text: isUp() ? 'You are still live, without a picture. Share again, choose another source, or stop.' : 'Share again, or choose another source.', action: 'retry' }
-    : { title: 'The camera stopped', text: 'It was unplugged or taken by another app. Try again or choose another source.', action: 'retry' });
+    : { title: 'The camera stopped', text: 'It was unplugged or taken by another app. Try again or choose another source.', action: 'retry' }, preview);
   render();
 }
 
-/** Shows what is wrong, with the button that helps. */
-function complain(words) {
+/** Shows what is wrong, with the button that helps; `again` is what "Try again" does. */
+function complain(words, again = start) {
   const buttons = {
-    retry: { label: settings.source === 'screen' && !source ? 'Share a screen' : 'Try again', primary: true, run: () => (source || isUp() === false ? start() : preview()) },
+    retry: { label: settings.source === 'screen' && !source ? 'Share a screen' : 'Try again', primary: true, run: again },
     token: { label: 'Enter token', primary: true, run: enterToken },
     testcard: { label: 'Use the test card', primary: true, run: () => choose('testcard') },
   };

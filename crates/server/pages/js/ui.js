@@ -19,6 +19,14 @@ export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Sets text in which `this` is code. */
+export function write(node, text) {
+  if (node.dataset.text === text) return node;
+  node.dataset.text = text;
+  node.replaceChildren(...text.split('`').map((part, i) => (i % 2 ? el('code', {}, part) : part)));
+  return node;
+}
+
 export const show = (node, visible) => {
   node.hidden = !visible;
 };
@@ -34,7 +42,7 @@ export function notice(node, words, buttons = [], tone = 'bad') {
   const actions = buttons.filter(Boolean).map(({ label, run, primary }) =>
     el('button', { type: 'button', class: primary ? 'button primary small' : 'button small', onclick: run }, label));
   node.replaceChildren(
-    el('strong', {}, words.title), el('p', {}, words.text),
+    el('strong', {}, words.title), write(el('p'), words.text),
     ...(actions.length ? [el('div', { class: 'row' }, ...actions)] : []));
   node.hidden = false;
 }

@@ -17,9 +17,10 @@ import { signalWords } from './words.js';
 import { Player } from './player.js';
 import { StatsReader } from './stats.js';
 import { LatencyMeter } from './latency.js';
+import { Rescue } from './rescue.js';
 import { age } from './cardcode.js';
 import { dress, setIcon } from './icons.js';
-import { $, askToken, bitrate, codecName, copy, facts, milliseconds, say, show } from './ui.js';
+import { $, askToken, bitrate, codecName, copy, facts, milliseconds, say, show, write } from './ui.js';
 
 const SILENCE = 2200; // ms without a packet: the publisher is away
 const STALL = 700; // ms without a frame while packets come
@@ -36,6 +37,7 @@ const meter = new LatencyMeter(video);
 const kinds = ['audio', 'video'].filter((kind) => params[kind] !== false);
 const client = new WhepClient(`/whep/${encodeURIComponent(stream)}`, { headers: () => bearer('watch'), onTrack, codec: params.codec, kinds });
 
+const rescue = new Rescue(client, stream);
 let state = 'connecting';
 let reader = null;
 let flow = freshFlow();
@@ -104,6 +106,8 @@ async function look() {
     Object.assign(flow, { packets, videoPackets });
   }
   decide();
+  if (state === 'live') rescue.rest();
+  else if (state === 'offline' && client.state === 'live') rescue.consider(now);
   renderReadings();
 }
 
@@ -135,7 +139,7 @@ function render() {
   const [status, title, text] = words();
   say($('status'), status);
   say($('cover-title'), title);
-  say($('cover-text'), text);
+  write($('cover-text'), text);
   show($('spinner'), ['connecting', 'buffering', 'reconnecting'].includes(state));
   show($('retry'), state === 'error' || state === 'stopped');
   show($('enter-token'), state === 'error' && ['unauthorized', 'forbidden'].includes(client.error?.kind));

@@ -16,8 +16,8 @@ export function captureObstacle() {
   return {
     title: 'No camera: this page isn’t secure',
     text: 'Browsers give camera, microphone and screen only to https:// pages and to localhost. Open this page as ' +
-      `http://localhost${location.port ? `:${location.port}` : ''} on the machine that runs Headwater, or start ` +
-      'Headwater with “--tls self-signed” and open its https:// address. The test card works as it is.',
+      `\`http://localhost${location.port ? `:${location.port}` : ''}\` on the machine that runs Headwater, or start ` +
+      'Headwater with `--tls self-signed` and open its https:// address. The test card works as it is.',
     action: 'testcard',
   };
 }
@@ -95,13 +95,13 @@ function noMedia(answer) {
   if (hosts.length && hosts.every(isPrivate) && (away || hosts.every((host) => /^(127\.|\[::1\])/.test(host)))) {
     return {
       title: 'Picture and sound can’t get through',
-      text: `The server told this browser to use ${list}, which can’t be reached from here. Start Headwater with “--advertise” and its public address.`,
+      text: `The server told this browser to use ${list}, which can’t be reached from here. Start Headwater with \`--advertise\` and its public address.`,
       action: 'retry',
     };
   }
   return {
     title: 'Picture and sound can’t get through',
-    text: `The page works, but UDP ${list ? `to ${list}` : 'to the server'} doesn’t. A firewall may be closed: Headwater needs that UDP port open. If the address is wrong, start it with “--advertise”.`,
+    text: `The page works, but UDP ${list ? `to ${list}` : 'to the server'} doesn’t. A firewall may be closed: Headwater needs that UDP port open. If the address is wrong, start it with \`--advertise\`.`,
     action: 'retry',
   };
 }
