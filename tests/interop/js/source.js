@@ -46,7 +46,9 @@ export class Source {
       drawFlash(context, width, height, time);
       drawStamp(context, width, height, time);
       this.frames++;
-      const next = began + (Math.floor((performance.now() - began) * this.fps / 1000) + 1) * 1000 / this.fps;
+      // Rounded: a timer that fires a little early must not draw the same tick twice.
+      const tick = Math.round((performance.now() - began) * this.fps / 1000);
+      const next = began + (tick + 1) * 1000 / this.fps;
       this.timer = setTimeout(draw, next - performance.now());
     };
     draw();

@@ -17,7 +17,7 @@ export class Viewer {
     Object.assign(this, { stream, since, pc });
     this.frames = []; // {time, age, width, height, flash}
     this.beeps = []; // wall-clock milliseconds at which a beep began
-    this.energy = 0; // mean square of the last 100 ms that were heard
+    this.sound = []; // {time, energy}: mean square of each 100 ms that were heard
     this.reader = new StampReader();
     this.video = document.createElement('video');
     Object.assign(this.video, { autoplay: true, playsInline: true, srcObject: stream });
@@ -72,7 +72,7 @@ export class Viewer {
       height: last?.height ?? 0,
       firstFrame: this.frames.length ? round(this.frames[0].time - this.since) : null,
       lipSync: this.#lipSync(from, to),
-      energy: this.energy,
+      energy: Math.max(0, ...this.sound.filter(({ time }) => time >= from && time <= to).map(({ energy }) => energy)),
     };
   }
 
@@ -105,7 +105,7 @@ export class Viewer {
     }, 5);
     const node = new AudioWorkletNode(context, 'onset', { numberOfOutputs: 0 });
     node.port.onmessage = ({ data }) => {
-      if (data.energy !== undefined) this.energy = data.energy;
+      if (data.energy !== undefined && this.sound.length < MAX_RECORDS) this.sound.push({ time: now(), energy: data.energy });
       if (data.onset !== undefined && this.beeps.length < MAX_RECORDS) this.beeps.push(data.onset * 1000 - Math.max(...leads));
     };
     while (!this.stream.getAudioTracks().length) await new Promise(wake => setTimeout(wake, 20));

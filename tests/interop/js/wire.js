@@ -48,7 +48,10 @@ export class Session {
     await pc.setLocalDescription(await pc.createOffer());
     if (!this.trickle) await this.#gathered();
     const response = await this.#fetch(endpoint, 'POST', 'application/sdp', pc.localDescription.sdp);
-    if (response.status !== 201) throw new HttpError(response, await response.text());
+    if (response.status !== 201) {
+      pc.close();
+      throw new HttpError(response, await response.text());
+    }
     const location = response.headers.get('Location');
     if (!location) throw new Error('201 without a Location that this origin may read');
     this.url = new URL(location, endpoint).href;
@@ -169,4 +172,29 @@ export async function direct(stream, { video, maxBitrate } = {}) {
   await sender.setRemoteDescription(pc.localDescription);
   await connected(pc);
   return { sender, pc, remote, since, close() { sender.close(); pc.close(); } };
+}
+
+/** Publishes as soon as the server lets us: a publisher that vanished holds its name until it counts as silent. */
+export async function whipWhenFree(endpoint, stream, options = {}, limit = 10000) {
+  const end = performance.now() + limit;
+  for (;;) {
+    try {
+      return await whip(endpoint, stream, options);
+    } catch (error) {
+      if (error.status !== 409 || performance.now() > end) throw error;
+      await new Promise(wake => setTimeout(wake, 100));
+    }
+  }
+}
+
+/** When the first RTP packet was handed to the network (wall-clock milliseconds, to the polling interval). */
+export async function firstPacket(pc, limit = OPEN_LIMIT) {
+  const end = performance.now() + limit;
+  while (performance.now() < end) {
+    for (const entry of (await pc.getStats()).values()) {
+      if (entry.type === 'outbound-rtp' && entry.packetsSent > 0) return now();
+    }
+    await new Promise(wake => setTimeout(wake, 5));
+  }
+  throw new Error(`no packet was sent within ${limit} ms`);
 }

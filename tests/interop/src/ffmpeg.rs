@@ -26,7 +26,16 @@ pub fn publish(url: &str, token: Option<&str>, role: DtlsRole, seconds: u32) -> 
     command.args(["-hide_banner", "-nostdin", "-loglevel", "info", "-re"]);
     command.args(["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30"]);
     command.args(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]);
-    command.args(["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-profile:v", "baseline"]);
+    command.args([
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-tune",
+        "zerolatency",
+        "-profile:v",
+        "baseline",
+    ]);
     command.args(["-pix_fmt", "yuv420p", "-g", "60", "-bf", "0", "-b:v", "1M"]);
     command.args(["-c:a", "libopus", "-ac", "2", "-b:a", "64k", "-t", &seconds.to_string()]);
     command.args(["-f", "whip"]);
@@ -53,7 +62,8 @@ pub fn binary() -> Result<PathBuf> {
     let venvs = [root.join(target).join("interop-venv/lib"), root.join("target/interop-venv/lib")];
     let in_venv = venvs.iter().flat_map(|lib| children(lib)).find_map(|python| {
         let binaries = python.join("site-packages/imageio_ffmpeg/binaries");
-        children(&binaries).find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ffmpeg")))
+        children(&binaries)
+            .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ffmpeg")))
     });
     in_venv.into_iter().chain([PathBuf::from("ffmpeg")]).find(|path| speaks_whip(path)).ok_or_else(|| Error::Start {
         program: "ffmpeg".into(),
@@ -68,8 +78,7 @@ fn children(folder: &std::path::Path) -> impl Iterator<Item = PathBuf> + use<> {
 }
 
 fn speaks_whip(path: &std::path::Path) -> bool {
-    Command::new(path)
-        .args(["-hide_banner", "-muxers"])
-        .output()
-        .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).lines().any(|line| line.contains(" whip ")))
+    Command::new(path).args(["-hide_banner", "-muxers"]).output().is_ok_and(|output| {
+        String::from_utf8_lossy(&output.stdout).lines().any(|line| line.contains(" whip "))
+    })
 }

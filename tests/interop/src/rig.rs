@@ -99,7 +99,7 @@ pub struct Summary {
     pub first_frame: f64,
     /// Median of how many milliseconds the sound came later than the picture, and of how many beeps.
     pub lip_sync: Option<(f64, u64)>,
-    /// Mean square of the last 100 ms of sound (only when listening).
+    /// Mean square of the loudest 100 ms of sound (only when listening).
     pub energy: f64,
 }
 
@@ -121,26 +121,30 @@ impl Summary {
     }
 }
 
-/// Publishes from `page` to a WHIP URL, as `rig.kept.publisher`; `options` are those of `rig.whip`.
+/// Publishes from `page` to a WHIP URL, as `rig.kept.publisher`; `options` are those of `rig.whip`. The source of an
+/// earlier call is used again. While the name is taken (409) it tries again, for 10 s.
+///
+/// Returns when the first packet was sent, in wall-clock milliseconds of the pages.
 ///
 /// # Errors
 /// [`Error::Script`] with the server's words if it refuses.
-pub fn publish(page: &Page, url: &str, source: &Source, options: Value) -> Result<()> {
+pub fn publish(page: &Page, url: &str, source: &Source, options: &Value) -> Result<f64> {
     let script = format!(
         "(async () => {{ const kept = rig.kept; kept.source ??= await new rig.Source({}).start(); \
-         kept.publishedAt = rig.now(); kept.publisher = await rig.whip({}, kept.source.stream, {options}); \
-         await kept.publisher.connected(); }})()",
+         kept.publisher = await rig.whipWhenFree({}, kept.source.stream, {options}); \
+         return rig.firstPacket(kept.publisher.pc); }})()",
         source.to_json(),
         Value::from(url),
     );
-    page.eval(&script, LIMIT).map(drop)
+    let first = page.eval(&script, LIMIT)?;
+    first.as_f64().ok_or_else(|| unexpected("publish", &first))
 }
 
 /// Watches a WHEP URL in `page`, as `rig.kept.viewer` (a `Viewer`) and `rig.kept.session`. Returns when connected.
 ///
 /// # Errors
 /// [`Error::Script`] with the server's words if it refuses.
-pub fn watch(page: &Page, url: &str, listen: bool, options: Value) -> Result<()> {
+pub fn watch(page: &Page, url: &str, listen: bool, options: &Value) -> Result<()> {
     let script = format!(
         "(async () => {{ const kept = rig.kept; kept.session = await rig.whep({}, {options}); \
          kept.viewer = new rig.Viewer(kept.session.remote, {{ since: kept.session.since, pc: kept.session.pc, listen: {listen} }}); \
@@ -154,7 +158,7 @@ pub fn watch(page: &Page, url: &str, listen: bool, options: Value) -> Result<()>
 ///
 /// # Errors
 /// [`Error::Protocol`] if the server did not refuse.
-pub fn watch_refused(page: &Page, url: &str, options: Value) -> Result<(u64, String)> {
+pub fn watch_refused(page: &Page, url: &str, options: &Value) -> Result<(u64, String)> {
     let script = format!(
         "rig.whep({}, {options}).then(() => null, error => ({{ status: error.status ?? 0, words: error.body ?? String(error) }}))",
         Value::from(url),
@@ -167,17 +171,19 @@ pub fn watch_refused(page: &Page, url: &str, options: Value) -> Result<(u64, Str
     Ok((status, refusal["words"].as_str().unwrap_or_default().to_owned()))
 }
 
-/// Waits until a frame is shown in `rig.kept.viewer` that was drawn after now; returns how long that took.
+/// Waits until `rig.kept.viewer` shows a frame that was drawn after `drawn_after` (the present if `None`), in wall-clock
+/// milliseconds of the pages; returns when it was shown, on the same clock.
 ///
 /// # Errors
 /// [`Error::Script`] if none came within `limit`.
-pub fn next_frame(page: &Page, limit: Duration) -> Result<Duration> {
+pub fn frame_after(page: &Page, drawn_after: Option<f64>, limit: Duration) -> Result<f64> {
     let script = format!(
-        "(async () => {{ const from = rig.now(); const frame = await rig.kept.viewer.frameAfter(from, {}); return frame.time - from; }})()",
+        "rig.kept.viewer.frameAfter({} ?? rig.now(), {}).then(frame => frame.time)",
+        Value::from(drawn_after),
         limit.as_millis()
     );
-    let elapsed = page.eval(&script, limit + LIMIT)?.as_f64().unwrap_or_default();
-    Ok(Duration::from_secs_f64(elapsed.max(0.0) / 1000.0))
+    let shown = page.eval(&script, limit + LIMIT)?;
+    shown.as_f64().ok_or_else(|| unexpected("frameAfter", &shown))
 }
 
 /// Looks at `rig.kept.viewer` for a while and sums up what it saw meanwhile.
@@ -198,4 +204,19 @@ pub fn measure(page: &Page, during: Duration) -> Result<Summary> {
 /// As [`Page::eval`].
 pub fn received(page: &Page) -> Result<Value> {
     page.eval("rig.received(rig.kept.session.pc)", LIMIT)
+}
+
+/// How much the received sound's energy grew in a while (the statistics' `totalAudioEnergy`: full scale for a second is 1).
+///
+/// # Errors
+/// As [`Page::eval`].
+pub fn audio_energy(page: &Page, during: Duration) -> Result<f64> {
+    let energy = || Ok::<_, Error>(received(page)?["audio"]["totalAudioEnergy"].as_f64().unwrap_or_default());
+    let before = energy()?;
+    std::thread::sleep(during);
+    Ok(energy()? - before)
+}
+
+fn unexpected(command: &str, value: &Value) -> Error {
+    Error::Protocol { command: command.to_owned(), message: format!("unexpected value {value}") }
 }

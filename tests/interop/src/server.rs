@@ -1,6 +1,6 @@
 //! The server under test: the real `headwater` binary.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -28,7 +28,15 @@ impl Server {
     /// # Errors
     /// [`Error::Start`] or [`Error::Timeout`] with the server's log.
     pub fn start(arguments: &[&str]) -> Result<Self> {
-        let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), arguments)
+    }
+
+    /// Starts it with its HTTP side on another address than loopback.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_at(address: IpAddr, arguments: &[&str]) -> Result<Self> {
+        let http = TcpListener::bind((address, 0))?.local_addr()?;
         let media_port = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.local_addr()?.port();
         Self::start_on(http, media_port, arguments)
     }
@@ -60,9 +68,19 @@ impl Server {
         self.media_port
     }
 
-    /// `http://127.0.0.1:PORT` and `path`.
+    /// `http://ADDRESS:PORT` and `path`.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.http)
+    }
+
+    /// The WHIP endpoint of a stream.
+    pub fn whip(&self, stream: &str) -> String {
+        self.url(&format!("/whip/{stream}"))
+    }
+
+    /// The WHEP endpoint of a stream.
+    pub fn whep(&self, stream: &str) -> String {
+        self.url(&format!("/whep/{stream}"))
     }
 
     /// Asks it by HTTP.

@@ -92,7 +92,8 @@ pub(super) fn evaluate(
     let answer = socket.call("Runtime.evaluate", params, &target.session, limit)?;
     if let Some(details) = answer.get("exceptionDetails") {
         let words = details["exception"]["description"].as_str();
-        let words = words.or_else(|| details["exception"]["value"].as_str()).or_else(|| details["text"].as_str());
+        let words =
+            words.or_else(|| details["exception"]["value"].as_str()).or_else(|| details["text"].as_str());
         return Ok(Err(words.unwrap_or("unknown exception").to_owned()));
     }
     text(&answer["result"], "value").map(Ok)
@@ -160,8 +161,8 @@ fn argument(value: &Value) -> String {
 }
 
 fn text(value: &Value, key: &str) -> Result<String> {
-    value[key].as_str().map(str::to_owned).ok_or_else(|| Error::Protocol {
-        command: key.to_owned(),
-        message: format!("missing in {value}"),
-    })
+    value[key]
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| Error::Protocol { command: key.to_owned(), message: format!("missing in {value}") })
 }

@@ -137,8 +137,8 @@ pub(super) fn console_line(target: &Target, event: &Value) -> Option<String> {
 }
 
 fn text(value: &Value, key: &str) -> Result<String> {
-    value[key].as_str().map(str::to_owned).ok_or_else(|| Error::Protocol {
-        command: key.to_owned(),
-        message: format!("missing in {value}"),
-    })
+    value[key]
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| Error::Protocol { command: key.to_owned(), message: format!("missing in {value}") })
 }

@@ -199,7 +199,10 @@ impl Page {
         let text = match answer {
             Ok(Ok(text)) => text,
             Ok(Err(message)) => {
-                return Err(Error::Script { message: format!("{message}\n  in {expression}"), context: self.context() });
+                return Err(Error::Script {
+                    message: format!("{message}\n  in {expression}"),
+                    context: self.context(),
+                });
             }
             Err(Error::Timeout { limit, .. }) => {
                 return Err(Error::Timeout { what: expression.to_owned(), limit, context: self.context() });
@@ -260,10 +263,9 @@ impl Page {
             Kind::Chromium => chromium::screenshot(&mut state.socket, &self.target)?,
             Kind::Firefox => firefox::screenshot(&mut state.socket, &self.target)?,
         };
-        let image = base64::engine::general_purpose::STANDARD.decode(data).map_err(|error| Error::Protocol {
-            command: "screenshot".into(),
-            message: error.to_string(),
-        })?;
+        let image = base64::engine::general_purpose::STANDARD
+            .decode(data)
+            .map_err(|error| Error::Protocol { command: "screenshot".into(), message: error.to_string() })?;
         Ok(std::fs::write(path, image)?)
     }
 

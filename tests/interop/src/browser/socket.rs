@@ -43,7 +43,13 @@ impl Socket {
     /// Sends a command and waits for its answer; events that come meanwhile are kept.
     ///
     /// `session` is CDP's `sessionId`; BiDi has none.
-    pub(super) fn call(&mut self, method: &str, params: Value, session: &str, limit: Duration) -> Result<Value> {
+    pub(super) fn call(
+        &mut self,
+        method: &str,
+        params: Value,
+        session: &str,
+        limit: Duration,
+    ) -> Result<Value> {
         let id = self.send(method, params, session)?;
         let deadline = Instant::now() + limit;
         loop {
