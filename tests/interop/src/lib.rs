@@ -3,7 +3,7 @@
 pub mod browser;
 pub mod ffmpeg;
 pub mod http;
-pub mod isolated;
+pub mod isolation;
 pub mod namespace;
 pub mod process;
 pub mod rig;
@@ -14,6 +14,6 @@ mod error;
 
 pub use browser::{Browser, Options, Page};
 pub use error::{Error, Result};
-pub use isolated::{isolated, isolated_once};
+pub use isolation::{isolated, isolated_once};
 pub use rig::{Rig, Summary};
 pub use server::Server;
