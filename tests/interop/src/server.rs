@@ -104,6 +104,25 @@ impl Server {
         })
     }
 
+    /// Its sessions, publishers and viewers, as its API tells them.
+    ///
+    /// # Errors
+    /// As [`Server::api`].
+    pub fn sessions(&self) -> Result<Vec<Value>> {
+        Ok(self.api("/api/v1/sessions")?["sessions"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// The names of its live streams, as its API tells them.
+    ///
+    /// # Errors
+    /// As [`Server::api`].
+    pub fn live_streams(&self) -> Result<Vec<String>> {
+        let answer = self.api("/api/v1/streams")?;
+        let streams = answer["streams"].as_array().into_iter().flatten();
+        let live = streams.filter(|stream| stream["live"] == true);
+        Ok(live.filter_map(|stream| stream["name"].as_str().map(str::to_owned)).collect())
+    }
+
     /// What it printed.
     pub fn log(&self) -> &Log {
         self.process.log()

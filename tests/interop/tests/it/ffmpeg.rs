@@ -13,8 +13,8 @@ fn publishes(role: DtlsRole) {
     let viewer = stage.page();
     publisher
         .wait_until("the stream is live", seconds(10), |_| {
-            let streams = stage.server.api("/api/v1/streams").ok()?;
-            streams.to_string().contains(STREAM).then_some(())
+            let live = stage.server.live_streams().ok()?;
+            live.contains(&STREAM.to_owned()).then_some(())
         })
         .unwrap();
     rig::watch(&viewer, &stage.server.whep(STREAM), false, &json!({})).unwrap();
