@@ -81,6 +81,7 @@ fn attempt_in_namespace(name: &str) -> (bool, String) {
     let log = File::create(&path).expect("the log file");
     let mut child = namespace::command(program)
         .args(["--exact", name, "--nocapture", "--include-ignored", "--test-threads=1"])
+        .env("RUST_BACKTRACE", "0") // The message says it; the frames are libtest's and ours.
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a second handle of the log file"))
         .stderr(log)
