@@ -51,12 +51,7 @@ impl AgentConfig {
     /// The defaults with these credentials and this role.
     #[must_use]
     pub const fn new(local: Credentials, role: Role) -> Self {
-        Self {
-            local,
-            role,
-            rto: Duration::from_millis(500),
-            connect_timeout: Duration::from_millis(39_500),
-        }
+        Self { local, role, rto: Duration::from_millis(500), connect_timeout: Duration::from_millis(39_500) }
     }
 }
 
@@ -531,7 +526,8 @@ impl Agent {
     /// The valid pair that we nominate, and when, if the nominated one stays silent: the peer has a new address.
     fn migration(&self) -> Option<(PairId, Instant)> {
         let Generation { checklist, is_nominated, .. } = &self.current;
-        if self.role.role != Role::Controlling || !is_nominated || crate::nomination::is_nominating(checklist) {
+        if self.role.role != Role::Controlling || !is_nominated || crate::nomination::is_nominating(checklist)
+        {
             return None;
         }
         let selected = self.paths.get(&self.selected?)?;
@@ -636,7 +632,8 @@ impl Agent {
             let request = Request { local, remote, role, priority };
             return Some(request.write(consent.path(), id, false, buf));
         }
-        let Previous { consent: Some(consent), local, remote: Some(remote), .. } = self.previous.as_mut()? else {
+        let Previous { consent: Some(consent), local, remote: Some(remote), .. } = self.previous.as_mut()?
+        else {
             return None;
         };
         let id = consent.take_due()?;
@@ -644,7 +641,9 @@ impl Agent {
     }
 
     fn poll_check(&mut self, buf: &mut Vec<u8>) -> Option<Transmit> {
-        let Generation { checklist, local, remote: Some(remote), .. } = &mut self.current else { return None };
+        let Generation { checklist, local, remote: Some(remote), .. } = &mut self.current else {
+            return None;
+        };
         let pair = checklist.take_due()?;
         let check = pair.transaction()?;
         let priority = peer_reflexive_priority(pair.local_priority);

@@ -80,7 +80,13 @@ pub(crate) struct Request<'k> {
 
 impl Request<'_> {
     /// Appends the request to `buf`.
-    pub(crate) fn write(&self, path: Path, id: TransactionId, use_candidate: bool, buf: &mut Vec<u8>) -> Transmit {
+    pub(crate) fn write(
+        &self,
+        path: Path,
+        id: TransactionId,
+        use_candidate: bool,
+        buf: &mut Vec<u8>,
+    ) -> Transmit {
         let Self { local, remote, role, priority } = self;
         // The receiver's ufrag stands first (RFC 8445 §7.2.2).
         let username = format!("{}:{}", remote.ufrag(), local.ufrag());

@@ -147,7 +147,8 @@ impl Checklist {
 
     /// Marks checks that are due, and returns a pair whose check was just given up.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<PairId> {
-        let given_up = |it: &mut CandidatePair| it.transaction_mut().is_some_and(|it| !it.handle_timeout(now));
+        let given_up =
+            |it: &mut CandidatePair| it.transaction_mut().is_some_and(|it| !it.handle_timeout(now));
         let pair = self.pairs.iter_mut().find_map(|it| given_up(it).then_some(it))?;
         pair.state = State::Failed;
         Some(pair.id)
@@ -181,8 +182,7 @@ fn is_reachable(path: &Path) -> bool {
     match (path.local, path.remote) {
         (V4(_), V4(_)) => path.remote.port() != 0,
         (V6(local), V6(remote)) => {
-            remote.port() != 0
-                && local.ip().is_unicast_link_local() == remote.ip().is_unicast_link_local()
+            remote.port() != 0 && local.ip().is_unicast_link_local() == remote.ip().is_unicast_link_local()
         }
         _ => false,
     }

@@ -72,8 +72,14 @@ impl Generation {
     }
 
     /// Adds a signalled candidate; `false` if there is no use for it.
-    pub(crate) fn add_remote(&mut self, remote: Candidate, locals: &[Candidate], role: Role) -> Result<bool, Error> {
-        let is_of_other_generation = |it: &Keyed| remote.ufrag.as_ref().is_some_and(|ufrag| ufrag != it.ufrag());
+    pub(crate) fn add_remote(
+        &mut self,
+        remote: Candidate,
+        locals: &[Candidate],
+        role: Role,
+    ) -> Result<bool, Error> {
+        let is_of_other_generation =
+            |it: &Keyed| remote.ufrag.as_ref().is_some_and(|ufrag| ufrag != it.ufrag());
         if !remote.is_usable() || self.remote.as_ref().is_some_and(is_of_other_generation) {
             return Ok(false);
         }
@@ -105,7 +111,8 @@ impl Generation {
         if let Some(id) = self.checklist.by_path(&path) {
             return Some(id);
         }
-        let is_known = |it: &&Candidate| it.transport == path.transport && it.socket_addr() == Some(path.remote);
+        let is_known =
+            |it: &&Candidate| it.transport == path.transport && it.socket_addr() == Some(path.remote);
         if let Some(remote) = self.remote_candidates.iter().find(is_known) {
             return self.checklist.add(local, remote, role);
         }
@@ -155,6 +162,8 @@ impl Generation {
 impl Candidate {
     /// Whether agents here can send to and from it: an address, UDP, the one component.
     pub(crate) fn is_usable(&self) -> bool {
-        self.socket_addr().is_some() && self.transport == Transport::Udp && self.component == crate::candidate::COMPONENT
+        self.socket_addr().is_some()
+            && self.transport == Transport::Udp
+            && self.component == crate::candidate::COMPONENT
     }
 }

@@ -83,7 +83,8 @@ mod tests {
     #[test]
     fn bytes_and_codes() {
         let id = TransactionId::new([0; 12]);
-        let parse = |value: &'static [u8]| ErrorCode::parse(RawAttribute::new(ErrorCode::TYPE, value, id)).ok();
+        let parse =
+            |value: &'static [u8]| ErrorCode::parse(RawAttribute::new(ErrorCode::TYPE, value, id)).ok();
         assert_eq!(parse(b"\0\0\x04\x57Role Conflict"), Some(ErrorCode::ROLE_CONFLICT));
         assert_eq!(parse(b"\0\0\x04\x14").map(|it| it.code()), Some(420));
         assert_eq!(parse(b"\0\0\x04\x14\xFF\xFE").map(|it| it.reason()), Some(""), "not UTF-8");
