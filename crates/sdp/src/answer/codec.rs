@@ -38,6 +38,15 @@ pub(super) fn choose(media: &Media, capabilities: &Capabilities) -> Vec<Chosen> 
     matches.into_iter().map(|((at, _), codec)| chosen(media, codec, &ours[at], capabilities.rtx)).collect()
 }
 
+/// The first offered codec that makes media, as it is and without feedback.
+pub(super) fn first(media: &Media) -> Option<Chosen> {
+    let is_real = |codec: &&Codec| !codec.name.is_empty() && !codec.is("rtx") && !is_auxiliary(codec);
+    let mut codec = media.codecs.iter().find(is_real)?.clone();
+    codec.feedback.clear();
+    let negotiated = NegotiatedCodec::new(&codec, None, codec.fmtp.clone());
+    Some(Chosen { codec, rtx: None, negotiated })
+}
+
 fn chosen(media: &Media, offered: &Codec, ours: &CodecCapability, rtx: bool) -> Chosen {
     let mut codec = offered.clone();
     codec.fmtp = answered_fmtp(offered, ours);

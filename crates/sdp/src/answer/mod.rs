@@ -38,12 +38,16 @@ struct Accepted {
     codecs: Vec<Chosen>,
     extensions: Vec<Extension>,
     negotiated: NegotiatedMedia,
+    /// Nothing of it is wanted: it only keeps the bundle's transport alive.
+    is_placeholder: bool,
 }
 
 /// Answers `offer` with what `capabilities` and it have in common.
 ///
 /// The answer names no codec, payload type or header extension that the offer lacks, keeps its numbers, sections and
 /// their order, and rejects (port 0) data channels, kinds without capabilities and more sections of a kind than we take.
+/// If such a section is the first of the bundle it is answered `inactive` instead, with one of its own codecs: Chromium
+/// with `max-bundle` can't go on when the section that speaks for the bundle is rejected.
 /// Simulcast is declined: the answer names no rid, so the peer sends one encoding.
 ///
 /// # Errors
@@ -64,7 +68,7 @@ pub fn answer(offer: &Session, capabilities: &Capabilities, local: &Local) -> Re
         .filter(|(_, judged)| judged.is_some())
         .map(|(media, _)| media)
         .collect();
-    if accepted.is_empty() {
+    if judged.iter().flatten().all(|accepted| accepted.is_placeholder) {
         let offered = offer.media.iter().map(|media| media.kind.to_string()).collect();
         return Err(AnswerError::NothingAccepted { offered });
     }
@@ -77,7 +81,7 @@ pub fn answer(offer: &Session, capabilities: &Capabilities, local: &Local) -> Re
     let mut media = Vec::with_capacity(offer.media.len());
     let mut outgoing = OutgoingTracks::new(local);
     for (index, (offered, judged)) in offer.media.iter().zip(judged).enumerate() {
-        let Some(Accepted { codecs, extensions, negotiated }) = judged else {
+        let Some(Accepted { codecs, extensions, negotiated, .. }) = judged else {
             session.media.push(section::rejected(offered));
             media.push(NegotiatedMedia::rejected(index, offered));
             continue;
@@ -130,21 +134,35 @@ fn judge(offer: &Session, capabilities: &Capabilities) -> Result<Vec<Option<Acce
         let is_wanted = media.is_active()
             && !capabilities.codecs(&media.kind).is_empty()
             && (*count < capabilities.max_sections(&media.kind) || direction == Direction::Inactive);
-        if !is_wanted {
-            judged.push(None);
-            continue;
-        }
-        match accept(offer, media, capabilities, direction) {
-            Ok(accepted) => {
+        let accepted =
+            if is_wanted { accept(offer, media, capabilities, direction).map(Some) } else { Ok(None) };
+        judged.push(match accepted {
+            Ok(Some(accepted)) => {
                 *count += usize::from(direction != Direction::Inactive);
-                judged.push(Some(accepted));
+                Some(accepted)
             }
-            // Nothing would flow there: no reason to refuse the whole offer.
-            Err(_) if direction == Direction::Inactive => judged.push(None),
-            Err(error) => return Err(error),
-        }
+            Err(error) if direction != Direction::Inactive => return Err(error),
+            // Not wanted, or nothing would flow there: no reason to refuse the whole offer.
+            Ok(None) | Err(_) => placeholder(offer, media),
+        });
     }
     Ok(judged)
+}
+
+/// The section that speaks for the offered bundle, inactive and with its first real codec; `None` for other sections.
+fn placeholder(offer: &Session, media: &Media) -> Option<Accepted> {
+    let is_tag = media.mid.is_some() && offer.bundle()?.mids.first() == media.mid.as_ref();
+    if !is_tag || !media.is_active() || !is_dtls_srtp(&media.protocol) {
+        return None;
+    }
+    let chosen = codec::first(media)?;
+    let negotiated = NegotiatedMedia {
+        rejected: false,
+        codecs: vec![chosen.negotiated.clone()],
+        rtcp_rsize: media.rtcp_rsize,
+        ..NegotiatedMedia::rejected(0, media)
+    };
+    Some(Accepted { codecs: vec![chosen], extensions: Vec::new(), negotiated, is_placeholder: true })
 }
 
 fn accept(
@@ -184,7 +202,7 @@ fn accept(
         simulcast: media.simulcast.clone(),
         ..NegotiatedMedia::rejected(0, media)
     };
-    Ok(Accepted { codecs, extensions, negotiated })
+    Ok(Accepted { codecs, extensions, negotiated, is_placeholder: false })
 }
 
 /// RFC 8842 and RFC 9429 §5.1.2: `UDP/TLS/RTP/SAVPF`, and the spellings that must be taken for it.
