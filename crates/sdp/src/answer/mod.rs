@@ -10,11 +10,12 @@ pub use error::AnswerError;
 pub(crate) use section::{OutgoingTracks, bandwidths, describe_outgoing, local_transport};
 pub(crate) use transport::{bundle_tag, remote};
 
-use codec::Chosen;
+use self::codec::Chosen;
 
 use crate::{
     attribute::{Direction, Extension, Group},
     capabilities::Capabilities,
+    codec::Codec,
     local::Local,
     media::{Media, MediaKind},
     negotiated::{Negotiated, NegotiatedMedia, Remote, remote_ssrcs},
@@ -177,11 +178,7 @@ fn accept(
     }
     let codecs = codec::choose(media, capabilities);
     if codecs.is_empty() {
-        return Err(AnswerError::NoCommonCodec {
-            kind: media.kind.clone(),
-            offered: names(media.codecs.iter().filter(|codec| !codec.is("rtx")).map(|codec| &codec.name)),
-            ours: names(capabilities.codecs(&media.kind).iter().map(|codec| &codec.name)),
-        });
+        return Err(no_common_codec(media, capabilities));
     }
     let allow_mixed = offer.extmap_allow_mixed || media.extmap_allow_mixed;
     let offered = offer.extensions_of(media);
@@ -213,15 +210,37 @@ pub(crate) fn is_dtls_srtp(protocol: &str) -> bool {
     )
 }
 
-/// Each name once, in order.
-fn names<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let mut list: Vec<String> = Vec::new();
-    for name in names {
-        if !name.is_empty() && !list.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-            list.push(name.clone());
+/// How many codecs an error names, and how many characters of each: the peer wrote them.
+const MAX_NAMES: usize = 24;
+const MAX_NAME: usize = 120;
+
+/// The codecs of both sides by name, each once. Where we want one format of a codec, the formats are named too:
+/// "offered H264, supported H264" would help nobody.
+fn no_common_codec(media: &Media, capabilities: &Capabilities) -> AnswerError {
+    let ours = capabilities.codecs(&media.kind);
+    let is_particular =
+        |name: &str| ours.iter().any(|ours| ours.name.eq_ignore_ascii_case(name) && ours.fmtp.is_some());
+    let text = |name: &str, fmtp: Option<&str>| {
+        let text = match fmtp {
+            Some(fmtp) if is_particular(name) && !fmtp.is_empty() => format!("{name} ({fmtp})"),
+            _ => name.to_owned(),
+        };
+        text.chars().take(MAX_NAME).collect()
+    };
+    let once = |mut list: Vec<String>, name: String| {
+        if list.len() < MAX_NAMES && !list.contains(&name) {
+            list.push(name);
         }
+        list
+    };
+    let is_named = |codec: &&Codec| !codec.name.is_empty() && !codec.is("rtx");
+    let offered = media.codecs.iter().filter(is_named).map(|codec| text(&codec.name, codec.fmtp.as_deref()));
+    let supported = ours.iter().map(|ours| text(&ours.name, ours.fmtp.as_deref()));
+    AnswerError::NoCommonCodec {
+        kind: media.kind.clone(),
+        offered: offered.fold(Vec::new(), once),
+        ours: supported.fold(Vec::new(), once),
     }
-    list
 }
 
 fn check_directions<'a>(
