@@ -49,6 +49,8 @@ pub(crate) struct Broadcast {
     pub name: String,
     /// Who publishes, once connected.
     pub publisher: Option<PeerId>,
+    /// Set if the owner itself makes the media: which stream of its, and the track and format of each of its tracks.
+    pub(crate) local: Option<(u64, Vec<(usize, u8)>)>,
     /// Publishers on their way; the first to connect gets the stream.
     pub pending: Vec<PeerId>,
     /// Everybody who watches, connected or not.
@@ -67,6 +69,7 @@ impl Broadcast {
         Self {
             name: name.to_owned(),
             publisher: None,
+            local: None,
             pending: Vec::new(),
             viewers: Vec::new(),
             tracks: Vec::new(),
@@ -77,7 +80,7 @@ impl Broadcast {
 
     /// Is anybody in it?
     pub(crate) fn is_empty(&self) -> bool {
-        self.publisher.is_none() && self.pending.is_empty() && self.viewers.is_empty()
+        self.publisher.is_none() && self.local.is_none() && self.pending.is_empty() && self.viewers.is_empty()
     }
 
     /// The track for the n-th media line of a kind; made if it is new, `None` if there are too many.

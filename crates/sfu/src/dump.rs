@@ -28,11 +28,6 @@ impl Dump {
         Self { started, ends, bytes }
     }
 
-    /// When it ends.
-    pub(crate) fn ends(&self) -> Instant {
-        self.ends
-    }
-
     /// Records the header of a decrypted RTP packet.
     pub(crate) fn record(&mut self, received: Instant, packet: &[u8]) {
         let Ok(header) = headwater_rtp::Header::parse(packet) else { return };

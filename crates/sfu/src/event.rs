@@ -52,6 +52,13 @@ pub enum Event {
         /// Name of the stream.
         stream: String,
     },
+    /// A viewer of a stream of the owner's making needs a key frame.
+    KeyFrameWanted {
+        /// Name of the stream.
+        stream: String,
+        /// Which track, in the order of [`Sfu::open_stream`](crate::Sfu::open_stream).
+        track: usize,
+    },
     /// A stream's publisher is gone; viewers may still wait for the next.
     Offline {
         /// Name of the stream.

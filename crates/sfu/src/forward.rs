@@ -45,6 +45,8 @@ pub(crate) struct Start {
 }
 
 const PADDING_BIT: u8 = 0x20;
+/// The most that outgoing sequence numbers go forward at once.
+const MAX_LEAP: u64 = 8192;
 
 /// What has been sent on a track, as sender reports and statistics need it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -198,11 +200,6 @@ impl Forwarder {
         }
     }
 
-    /// Can the viewer play this format?
-    pub(crate) fn can_play(&self, format: &Format) -> bool {
-        self.agreement.formats.iter().any(|(known, _)| matches(known, format))
-    }
-
     /// What was agreed.
     pub(crate) fn agreement(&self) -> &Agreement {
         &self.agreement
@@ -239,7 +236,10 @@ impl Forwarder {
     fn select(&mut self, track: &Track, packet: &Packet<'_>) -> Option<(PayloadTypes, Outgoing)> {
         let meta = packet.meta;
         let payload_types = (*self.payload_types.get(meta.format as usize)?)?;
-        let goes_on = self.state == State::Live { generation: meta.generation };
+        // A publisher whose numbers leap (it was restarted without telling) begins anew, or the viewer would take all
+        // that lies between for lost, and SRTP could not follow (RFC 3711 §3.3.1).
+        let leaps = self.rewriter.leap(meta) > MAX_LEAP;
+        let goes_on = self.state == State::Live { generation: meta.generation } && !leaps;
         if !goes_on {
             let may_start = track.kind == Kind::Audio || meta.descriptor.key_frame;
             if !may_start {

@@ -10,6 +10,7 @@ mod event;
 mod forward;
 pub mod history;
 mod key_frame;
+mod local;
 mod negotiate;
 mod peer;
 mod peer_id;
@@ -25,6 +26,7 @@ mod viewer;
 
 pub use config::{Config, ConfigError, Limits, STALE_AFTER, Takeover};
 pub use error::{Error, SignalError};
+pub use local::{LocalStream, MediaPacket};
 pub use event::{CloseReason, Event};
 pub use headwater_dtls::Certificate;
 pub use headwater_stun::{Transmit, Transport};

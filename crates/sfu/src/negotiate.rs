@@ -77,7 +77,7 @@ pub(crate) fn check_playable(
         let playable = sections().filter(|section| !section.rejected).any(|section| {
             section.codecs.iter().any(|codec| {
                 codec.is(format.codec.name())
-                    && sdp::is_same_format(&codec.name, codec.fmtp.as_deref().unwrap_or(""), &format.parameters)
+                    && sdp::plays(&codec.name, codec.fmtp.as_deref().unwrap_or(""), &format.parameters)
             })
         });
         if !playable {

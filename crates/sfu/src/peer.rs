@@ -335,7 +335,7 @@ impl Peer {
         buf.reserve(RTCP_BYTES);
         let mut rtcp = Builder::new(buf);
         let any = match &mut self.role {
-            Role::Publisher(publisher) => publisher.poll_feedback(now, tracks, &mut rtcp),
+            Role::Publisher(publisher) => publisher.poll_feedback(now, clock, tracks, &mut rtcp),
             Role::Viewer(viewer) => viewer.poll_feedback(now, clock, tracks, &mut rtcp),
         };
         if !any || srtp.outbound.protect_rtcp(buf, start).is_err() {
@@ -391,6 +391,11 @@ impl Peer {
             Ice::Lite(agent) => agent.is_validated(path),
             Ice::Full(agent) => agent.is_validated(path),
         }
+    }
+
+    /// Does our side send checks of its own?
+    pub(crate) fn checks(&self) -> bool {
+        matches!(self.ice, Ice::Full(_))
     }
 
     /// Can it be sent media?

@@ -72,9 +72,7 @@ pub(crate) struct Received {
     pub packets: u64,
     /// Their bytes, headers included.
     pub bytes: u64,
-    /// Media packets found missing.
-    pub missing: u64,
-    /// Of those, repaired over RTX or late.
+    /// Packets found missing that came after all, over RTX or late.
     pub repaired: u64,
     /// Packets over the permitted rate, dropped.
     pub over_rate: u64,
@@ -209,6 +207,14 @@ impl Publisher {
                 rtcp::Packet::SenderReport(report) => {
                     self.handle_sender_report(now, clock, &report.info, tracks);
                 }
+                rtcp::Packet::ExtendedReport(report) => {
+                    for block in report.blocks() {
+                        if let rtcp::XrBlock::Dlrr(dlrr) = block {
+                            let ours = dlrr.entries().find(|entry| entry.ssrc == self.ssrc);
+                            self.note_rtt(ours.and_then(|entry| entry.round_trip_time(clock.ntp(now))));
+                        }
+                    }
+                }
                 rtcp::Packet::Bye(goodbye) => {
                     bye |= goodbye.sources().any(|ssrc| self.sources.iter().any(|s| s.ssrc == ssrc));
                 }
@@ -219,7 +225,13 @@ impl Publisher {
     }
 
     /// Appends the RTCP that is due. Returns `false` if none is.
-    pub(crate) fn poll_feedback(&mut self, now: Instant, tracks: &mut [Track], rtcp: &mut Builder<'_>) -> bool {
+    pub(crate) fn poll_feedback(
+        &mut self,
+        now: Instant,
+        clock: &NtpAnchor,
+        tracks: &mut [Track],
+        rtcp: &mut Builder<'_>,
+    ) -> bool {
         let mut any = false;
         if self.saying_bye {
             self.saying_bye = false;
@@ -230,7 +242,7 @@ impl Publisher {
         }
         if now >= self.next_report {
             self.next_report = now + REPORT_INTERVAL;
-            self.report(now, rtcp);
+            self.report(now, clock, rtcp);
             any = true;
         }
         any |= self.request_resends(now, rtcp);
@@ -262,14 +274,15 @@ impl Publisher {
         now.saturating_duration_since(self.last_received.unwrap_or(self.created))
     }
 
-    /// The round-trip time, as measured elsewhere, that paces requests for resends.
-    pub(crate) fn set_rtt(&mut self, rtt: Duration) {
-        self.rtt = Some(rtt);
-        for source in &mut self.sources {
-            if let Some(nack) = &mut source.nack {
-                nack.set_rtt(rtt);
-            }
-        }
+    /// Media packets that did not arrive in their turn.
+    pub(crate) fn lost(&self) -> u64 {
+        let media = self.sources.iter().filter(|source| !source.is_rtx);
+        media.map(|source| source.statistics.lost().max(0) as u64).sum()
+    }
+
+    /// Round-trip time, by the publisher's answers to our reference times.
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        self.rtt
     }
 
     /// Counters.
@@ -277,9 +290,12 @@ impl Publisher {
         self.received
     }
 
-    /// The round-trip time, if it has been told.
-    pub(crate) fn rtt(&self) -> Option<Duration> {
-        self.rtt
+    fn note_rtt(&mut self, rtt: Option<Duration>) {
+        let Some(rtt) = rtt else { return };
+        self.rtt = Some(rtt);
+        for nack in self.sources.iter_mut().filter_map(|source| source.nack.as_mut()) {
+            nack.set_rtt(rtt);
+        }
     }
 
     fn record_transport_sequence(&mut self, packet: &Packet<&[u8]>, received: Instant) {
@@ -410,13 +426,15 @@ impl Publisher {
         }
     }
 
-    fn report(&mut self, now: Instant, rtcp: &mut Builder<'_>) {
+    fn report(&mut self, now: Instant, clock: &NtpAnchor, rtcp: &mut Builder<'_>) {
         let mut blocks = Vec::with_capacity(self.sources.len());
         for source in &mut self.sources {
             blocks.extend(source.statistics.report_block(now, source.ssrc));
         }
         rtcp.receiver_report(self.ssrc, &blocks);
         rtcp.sdes_cname(self.ssrc, &self.cname);
+        // RFC 3611 §4.4: who only receives learns the round-trip time from the answer to this.
+        rtcp.extended_report(self.ssrc, Some(clock.ntp(now)), &[]);
     }
 
     fn request_resends(&mut self, now: Instant, rtcp: &mut Builder<'_>) -> bool {

@@ -131,17 +131,20 @@ impl Rewriter {
         self.runs.push_back(run);
     }
 
-    /// Has anything been sent?
-    pub(crate) fn has_started(&self) -> bool {
-        self.highest.is_some()
-    }
-
     /// The numbers for a packet, or `None` if it belongs to no run: it came before the viewer joined, or
     /// between two runs.
     #[inline]
     pub(crate) fn rewrite(&self, meta: &Meta) -> Option<Outgoing> {
         let run = self.runs.iter().rev().find(|run| run.source_base <= meta.sequence)?;
         run.outgoing(meta)
+    }
+
+    /// How far beyond the newest packet sent this one would lie.
+    #[inline]
+    pub(crate) fn leap(&self, meta: &Meta) -> u64 {
+        let sent = self.highest.as_ref().map(|sent| sent.outgoing.sequence);
+        let next = self.runs.back().map(|run| run.outgoing_base + meta.sequence.saturating_sub(run.source_base));
+        next.unwrap_or(0).saturating_sub(sent.or(next).unwrap_or(0))
     }
 
     /// Notes that a packet has been sent under these numbers.

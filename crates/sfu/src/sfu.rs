@@ -69,6 +69,9 @@ pub struct Sfu {
     pub(crate) names: HashMap<String, usize>,
     /// Addresses that passed an authenticated check.
     routes: HashMap<SocketAddr, PeerId>,
+    /// Where our own checks go, as a client: answers come from there before the address is validated. At most the
+    /// candidates of our peers.
+    checked: HashMap<SocketAddr, PeerId>,
     /// Our ICE user fragments, for the first check of a peer.
     pub(crate) ufrags: HashMap<String, PeerId>,
     /// Offers of ours that wait for their answer.
@@ -84,7 +87,7 @@ pub struct Sfu {
     has_stepped: bool,
     resends: VecDeque<PeerId>,
     /// Broadcasts with something new to send, for audio and for video.
-    active: [VecDeque<usize>; 2],
+    pub(crate) active: [VecDeque<usize>; 2],
     pub(crate) events: VecDeque<Event>,
     serial: u32,
     started: Instant,
@@ -110,6 +113,7 @@ impl Sfu {
             broadcasts: Slab::new(),
             names: HashMap::new(),
             routes: HashMap::new(),
+            checked: HashMap::new(),
             ufrags: HashMap::new(),
             offers: HashMap::new(),
             addresses: HashMap::new(),
@@ -279,7 +283,8 @@ impl Sfu {
         // The user fragment decides before the address: after a restart of a page the same address may belong
         // to a new session.
         let named = ice::ufrag_of_request(contents).and_then(|ufrag| self.ufrags.get(ufrag).copied());
-        let Some(id) = named.or_else(|| self.routes.get(&path.remote).copied()) else {
+        let known = || self.routes.get(&path.remote).or_else(|| self.checked.get(&path.remote)).copied();
+        let Some(id) = named.or_else(known) else {
             self.totals.unrouted += 1;
             return Err(Error::Unrouted);
         };
@@ -397,7 +402,11 @@ impl Sfu {
             if let Some((_, peer)) = entry {
                 let tracks = broadcasts.get_mut(peer.broadcast).map_or(&mut [][..], |b| &mut b.tracks);
                 buf.reserve(TRANSMIT_BYTES);
+                let start = buf.len();
                 if let Some(transmit) = peer.poll_transmit(now, clock, tracks, buf) {
+                    if peer.checks() && Protocol::of(&buf[start..]) == Protocol::Stun {
+                        self.checked.insert(transmit.remote, id);
+                    }
                     return Some(transmit);
                 }
                 peer.is_queued = false;
@@ -573,6 +582,10 @@ impl Sfu {
         let Some(index) = self.peer(id).map(|peer| peer.broadcast) else { return };
         let Some(broadcast) = self.broadcasts.get_mut(index) else { return };
         broadcast.pending.retain(|pending| *pending != id);
+        if broadcast.local.is_some() {
+            self.close_with(now, id, CloseReason::Replaced);
+            return;
+        }
         if let Some(old) = broadcast.publisher
             && old != id
         {
@@ -631,7 +644,11 @@ impl Sfu {
                 self.events.push_back(Event::Offline { stream: broadcast.name.clone() });
             }
         }
-        if broadcast.is_empty() {
+        self.drop_if_empty(index);
+    }
+
+    pub(crate) fn drop_if_empty(&mut self, index: usize) {
+        if self.broadcasts.get(index).is_some_and(Broadcast::is_empty) {
             let broadcast = self.broadcasts.remove(index);
             self.names.remove(&broadcast.name);
         }
@@ -644,6 +661,7 @@ impl Sfu {
         }
         let (_, peer) = self.peers.remove(id.index as usize);
         self.routes.retain(|_, routed| *routed != id);
+        self.checked.retain(|_, checked| *checked != id);
         self.ufrags.retain(|_, named| *named != id);
         self.offers.remove(&id);
         if let Some(sessions) = self.addresses.get_mut(&peer.from) {
@@ -662,7 +680,7 @@ impl Sfu {
 }
 
 /// Something new of a kind is there: its viewers get a round.
-fn start_round(broadcast: &mut Broadcast, index: usize, kind: Kind, active: &mut [VecDeque<usize>; 2]) {
+pub(crate) fn start_round(broadcast: &mut Broadcast, index: usize, kind: Kind, active: &mut [VecDeque<usize>; 2]) {
     let round = round_of(kind);
     broadcast.rounds[round].restart(broadcast.viewers.len());
     if !broadcast.rounds[round].is_listed && !broadcast.viewers.is_empty() {

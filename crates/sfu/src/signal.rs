@@ -60,6 +60,9 @@ impl Sfu {
         check_name(stream)?;
         self.check_limits(stream, from)?;
         let broadcast = self.names.get(stream).and_then(|index| self.broadcasts.get(*index));
+        if broadcast.is_some_and(|broadcast| broadcast.local.is_some()) {
+            return Err(SignalError::AlreadyPublished);
+        }
         if let Some(publisher) = broadcast.and_then(|broadcast| broadcast.publisher)
             && !self.may_replace(now, publisher)
         {
@@ -194,8 +197,8 @@ impl Sfu {
 
     /// As a client: offers what we publish on `stream`, or wants to receive one into it.
     ///
-    /// With `send` the media handed to [`write_frame`](Self::write_frame) goes out; without, what comes in can be
-    /// read from the stream's tracks.
+    /// Offered to send, the media handed to [`handle_media`](Self::handle_media) goes out; offered to receive, what
+    /// comes in can be read from the stream's [`tracks`](Self::tracks).
     pub fn offer(&mut self, now: Instant, stream: &str, what: &Offering) -> Result<Offered, SignalError> {
         let now = self.advance(now);
         check_name(stream)?;
@@ -453,7 +456,7 @@ impl Offering {
 
 /// Can who takes parameters `known` play `offered`?
 pub(crate) fn parameters_match(codec: headwater_rtp::Codec, known: &str, offered: &str) -> bool {
-    sdp::is_same_format(codec.name(), known, offered)
+    sdp::plays(codec.name(), known, offered)
 }
 
 /// The worker that a Binding request's user fragment names, if it is one of ours.
@@ -467,7 +470,7 @@ fn worker_prefix(worker: u8) -> String {
     format!("{worker:02x}")
 }
 
-fn check_name(stream: &str) -> Result<(), SignalError> {
+pub(crate) fn check_name(stream: &str) -> Result<(), SignalError> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let valid = (1..=64).contains(&stream.len()) && stream.bytes().all(is_allowed) && !stream.starts_with('.');
     if valid { Ok(()) } else { Err(SignalError::InvalidName(stream.chars().take(80).collect())) }

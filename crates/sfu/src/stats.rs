@@ -208,7 +208,7 @@ impl Sfu {
                 let received = publisher.received();
                 info.received_packets = received.packets;
                 info.received_bytes = received.bytes;
-                info.lost_packets = received.missing;
+                info.lost_packets = publisher.lost();
                 info.repaired_packets = received.repaired;
                 info.over_rate = received.over_rate;
                 info.rtt = publisher.rtt();

@@ -99,11 +99,6 @@ impl Template {
         template
     }
 
-    /// Bytes that the header takes.
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// Appends the header of one packet to `out`.
     #[inline]
     pub(crate) fn write(&self, fields: &Fields, carried: &Carried, out: &mut Vec<u8>) {
@@ -149,7 +144,7 @@ mod tests {
         let template = Template::new(Ssrc(5), &ids, false);
         let plain = written(&template, &Carried::default());
         let turned = written(&template, &Carried { orientation: 3, ..Carried::default() });
-        assert_eq!((plain.len(), turned.len()), (template.len(), template.len()));
+        assert_eq!((plain.len(), turned.len()), (template.bytes.len(), template.bytes.len()));
         let packet = Packet::parse(&turned[..]).expect("well formed");
         assert_eq!((packet.ssrc(), packet.marker(), packet.timestamp()), (Ssrc(5), true, 9));
         let extensions: Vec<_> = packet.extensions().collect();
@@ -169,7 +164,7 @@ mod tests {
     #[test]
     fn no_extensions_no_extension_block() {
         let template = Template::new(Ssrc(5), &ExtensionIds::default(), true);
-        assert_eq!(template.len(), 12);
+        assert_eq!(template.bytes.len(), 12);
         assert!(Packet::parse(&written(&template, &Carried::default())[..]).is_ok());
     }
 }

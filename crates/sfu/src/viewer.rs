@@ -60,7 +60,6 @@ pub(crate) struct Viewer {
     next_report: Option<Instant>,
     reports: u32,
     reported: Reported,
-    started: bool,
     saying_bye: bool,
 }
 
@@ -75,7 +74,6 @@ impl Viewer {
             next_report: None,
             reports: 0,
             reported: Reported::default(),
-            started: false,
             saying_bye: false,
         }
     }
@@ -85,15 +83,9 @@ impl Viewer {
         &self.lines
     }
 
-    /// Has it been connected?
-    pub(crate) fn has_started(&self) -> bool {
-        self.started
-    }
-
     /// It is connected: every line starts at the best place its track has, and asks for a key frame where there
     /// is none.
     pub(crate) fn begin(&mut self, now: Instant, tracks: &mut [Track]) {
-        self.started = true;
         for line in &mut self.lines {
             let Some(track) = tracks.get_mut(line.track) else { continue };
             if !line.forwarder.begin(now, track) && track.kind == Kind::Video {

@@ -38,6 +38,15 @@ pub(super) fn choose(media: &Media, capabilities: &Capabilities) -> Vec<Chosen> 
     matches.into_iter().map(|((at, _), codec)| chosen(media, codec, &ours[at], capabilities.rtx)).collect()
 }
 
+/// The first offered codec that makes media, as it is and without feedback.
+pub(super) fn first(media: &Media) -> Option<Chosen> {
+    let is_real = |codec: &&Codec| !codec.name.is_empty() && !codec.is("rtx") && !is_auxiliary(codec);
+    let mut codec = media.codecs.iter().find(is_real)?.clone();
+    codec.feedback.clear();
+    let negotiated = NegotiatedCodec::new(&codec, None, codec.fmtp.clone());
+    Some(Chosen { codec, rtx: None, negotiated })
+}
+
 fn chosen(media: &Media, offered: &Codec, ours: &CodecCapability, rtx: bool) -> Chosen {
     let mut codec = offered.clone();
     codec.fmtp = answered_fmtp(offered, ours);
@@ -113,7 +122,7 @@ fn fit(offered: &Codec, ours: &CodecCapability, only_sends: bool) -> Option<Fit>
 }
 
 /// Whether two `a=fmtp` values mean the same format, so that what one side encodes the other can decode.
-pub fn is_same_format(name: &str, one: &str, other: &str) -> bool {
+fn is_same_format(name: &str, one: &str, other: &str) -> bool {
     let same = |key: &str, default: &str| {
         let value = |fmtp| parameter(fmtp, key).unwrap_or(default);
         value(one).eq_ignore_ascii_case(value(other))
@@ -134,8 +143,11 @@ pub fn is_same_format(name: &str, one: &str, other: &str) -> bool {
     }
 }
 
-/// Whether a decoder that says `decoder` plays a stream that says `stream`.
-///
+/// Whether who says `decoder` as `a=fmtp` of the codec `name` plays a stream that its sender describes as `stream`.
+pub fn plays(name: &str, decoder: &str, stream: &str) -> bool {
+    if name.eq_ignore_ascii_case("h264") { plays_h264(decoder, stream) } else { is_same_format(name, decoder, stream) }
+}
+
 /// Firefox knows only Constrained Baseline, and what browsers call Baseline (42001f) has none of the tools that
 /// Constrained Baseline lacks.
 fn plays_h264(decoder: &str, stream: &str) -> bool {

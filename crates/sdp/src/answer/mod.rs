@@ -10,13 +10,13 @@ pub use error::AnswerError;
 pub(crate) use section::{OutgoingTracks, bandwidths, describe_outgoing, local_transport};
 pub(crate) use transport::{bundle_tag, remote};
 
-pub use codec::is_same_format;
-
-use codec::Chosen;
+pub use self::codec::plays;
+use self::codec::Chosen;
 
 use crate::{
     attribute::{Direction, Extension, Group},
     capabilities::Capabilities,
+    codec::Codec,
     local::Local,
     media::{Media, MediaKind},
     negotiated::{Negotiated, NegotiatedMedia, Remote, remote_ssrcs},
@@ -40,12 +40,16 @@ struct Accepted {
     codecs: Vec<Chosen>,
     extensions: Vec<Extension>,
     negotiated: NegotiatedMedia,
+    /// Nothing of it is wanted: it only keeps the bundle's transport alive.
+    is_placeholder: bool,
 }
 
 /// Answers `offer` with what `capabilities` and it have in common.
 ///
 /// The answer names no codec, payload type or header extension that the offer lacks, keeps its numbers, sections and
 /// their order, and rejects (port 0) data channels, kinds without capabilities and more sections of a kind than we take.
+/// If such a section is the first of the bundle it is answered `inactive` instead, with one of its own codecs: Chromium
+/// with `max-bundle` can't go on when the section that speaks for the bundle is rejected.
 /// Simulcast is declined: the answer names no rid, so the peer sends one encoding.
 ///
 /// # Errors
@@ -66,7 +70,7 @@ pub fn answer(offer: &Session, capabilities: &Capabilities, local: &Local) -> Re
         .filter(|(_, judged)| judged.is_some())
         .map(|(media, _)| media)
         .collect();
-    if accepted.is_empty() {
+    if judged.iter().flatten().all(|accepted| accepted.is_placeholder) {
         let offered = offer.media.iter().map(|media| media.kind.to_string()).collect();
         return Err(AnswerError::NothingAccepted { offered });
     }
@@ -79,7 +83,7 @@ pub fn answer(offer: &Session, capabilities: &Capabilities, local: &Local) -> Re
     let mut media = Vec::with_capacity(offer.media.len());
     let mut outgoing = OutgoingTracks::new(local);
     for (index, (offered, judged)) in offer.media.iter().zip(judged).enumerate() {
-        let Some(Accepted { codecs, extensions, negotiated }) = judged else {
+        let Some(Accepted { codecs, extensions, negotiated, .. }) = judged else {
             session.media.push(section::rejected(offered));
             media.push(NegotiatedMedia::rejected(index, offered));
             continue;
@@ -132,21 +136,35 @@ fn judge(offer: &Session, capabilities: &Capabilities) -> Result<Vec<Option<Acce
         let is_wanted = media.is_active()
             && !capabilities.codecs(&media.kind).is_empty()
             && (*count < capabilities.max_sections(&media.kind) || direction == Direction::Inactive);
-        if !is_wanted {
-            judged.push(None);
-            continue;
-        }
-        match accept(offer, media, capabilities, direction) {
-            Ok(accepted) => {
+        let accepted =
+            if is_wanted { accept(offer, media, capabilities, direction).map(Some) } else { Ok(None) };
+        judged.push(match accepted {
+            Ok(Some(accepted)) => {
                 *count += usize::from(direction != Direction::Inactive);
-                judged.push(Some(accepted));
+                Some(accepted)
             }
-            // Nothing would flow there: no reason to refuse the whole offer.
-            Err(_) if direction == Direction::Inactive => judged.push(None),
-            Err(error) => return Err(error),
-        }
+            Err(error) if direction != Direction::Inactive => return Err(error),
+            // Not wanted, or nothing would flow there: no reason to refuse the whole offer.
+            Ok(None) | Err(_) => placeholder(offer, media),
+        });
     }
     Ok(judged)
+}
+
+/// The section that speaks for the offered bundle, inactive and with its first real codec; `None` for other sections.
+fn placeholder(offer: &Session, media: &Media) -> Option<Accepted> {
+    let is_tag = media.mid.is_some() && offer.bundle()?.mids.first() == media.mid.as_ref();
+    if !is_tag || !media.is_active() || !is_dtls_srtp(&media.protocol) {
+        return None;
+    }
+    let chosen = codec::first(media)?;
+    let negotiated = NegotiatedMedia {
+        rejected: false,
+        codecs: vec![chosen.negotiated.clone()],
+        rtcp_rsize: media.rtcp_rsize,
+        ..NegotiatedMedia::rejected(0, media)
+    };
+    Some(Accepted { codecs: vec![chosen], extensions: Vec::new(), negotiated, is_placeholder: true })
 }
 
 fn accept(
@@ -161,11 +179,7 @@ fn accept(
     }
     let codecs = codec::choose(media, capabilities);
     if codecs.is_empty() {
-        return Err(AnswerError::NoCommonCodec {
-            kind: media.kind.clone(),
-            offered: names(media.codecs.iter().filter(|codec| !codec.is("rtx")).map(|codec| &codec.name)),
-            ours: names(capabilities.codecs(&media.kind).iter().map(|codec| &codec.name)),
-        });
+        return Err(no_common_codec(media, capabilities));
     }
     let allow_mixed = offer.extmap_allow_mixed || media.extmap_allow_mixed;
     let offered = offer.extensions_of(media);
@@ -186,7 +200,7 @@ fn accept(
         simulcast: media.simulcast.clone(),
         ..NegotiatedMedia::rejected(0, media)
     };
-    Ok(Accepted { codecs, extensions, negotiated })
+    Ok(Accepted { codecs, extensions, negotiated, is_placeholder: false })
 }
 
 /// RFC 8842 and RFC 9429 §5.1.2: `UDP/TLS/RTP/SAVPF`, and the spellings that must be taken for it.
@@ -197,15 +211,37 @@ pub(crate) fn is_dtls_srtp(protocol: &str) -> bool {
     )
 }
 
-/// Each name once, in order.
-fn names<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let mut list: Vec<String> = Vec::new();
-    for name in names {
-        if !name.is_empty() && !list.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-            list.push(name.clone());
+/// How many codecs an error names, and how many characters of each: the peer wrote them.
+const MAX_NAMES: usize = 24;
+const MAX_NAME: usize = 120;
+
+/// The codecs of both sides by name, each once. Where we want one format of a codec, the formats are named too:
+/// "offered H264, supported H264" would help nobody.
+fn no_common_codec(media: &Media, capabilities: &Capabilities) -> AnswerError {
+    let ours = capabilities.codecs(&media.kind);
+    let is_particular =
+        |name: &str| ours.iter().any(|ours| ours.name.eq_ignore_ascii_case(name) && ours.fmtp.is_some());
+    let text = |name: &str, fmtp: Option<&str>| {
+        let text = match fmtp {
+            Some(fmtp) if is_particular(name) && !fmtp.is_empty() => format!("{name} ({fmtp})"),
+            _ => name.to_owned(),
+        };
+        text.chars().take(MAX_NAME).collect()
+    };
+    let once = |mut list: Vec<String>, name: String| {
+        if list.len() < MAX_NAMES && !list.contains(&name) {
+            list.push(name);
         }
+        list
+    };
+    let is_named = |codec: &&Codec| !codec.name.is_empty() && !codec.is("rtx");
+    let offered = media.codecs.iter().filter(is_named).map(|codec| text(&codec.name, codec.fmtp.as_deref()));
+    let supported = ours.iter().map(|ours| text(&ours.name, ours.fmtp.as_deref()));
+    AnswerError::NoCommonCodec {
+        kind: media.kind.clone(),
+        offered: offered.fold(Vec::new(), once),
+        ours: supported.fold(Vec::new(), once),
     }
-    list
 }
 
 fn check_directions<'a>(

@@ -97,7 +97,7 @@ fn a_data_channel_is_rejected_and_the_media_kept() {
 }
 
 #[test]
-fn surplus_sections_are_rejected_and_the_bundle_speaks_through_the_first_kept_one() {
+fn surplus_sections_are_rejected_but_not_the_one_that_speaks_for_the_bundle() {
     let offer = parse(fixture!("chromium_av_data_many.sdp"));
     let mut capabilities = capabilities(Direction::RecvOnly);
     let judged = |capabilities: &_| {
@@ -114,8 +114,23 @@ fn surplus_sections_are_rejected_and_the_bundle_speaks_through_the_first_kept_on
     capabilities.video.clear();
     let (kept, bundle, answer) = judged(&capabilities);
     assert_eq!(kept, ["1"]);
-    assert_eq!(bundle[0], "1");
-    assert_eq!(answer.session.media[1].transport.candidates.len(), 1, "candidates follow the bundle's tag");
+    assert_eq!(bundle[..2], ["0", "1"]);
+    // Chromium with max-bundle can't do without the section that speaks for the bundle, so it stays, inactive.
+    assert_eq!((answer.media[0].rejected, answer.media[0].direction), (false, Direction::Inactive));
+    assert_eq!(codecs(&answer.media[0]), ["96 VP8"]);
+    assert!(answer.media[0].extensions.is_empty());
+    assert!(answer.media[2].rejected);
+    assert_eq!(answer.session.media[0].transport.candidates.len(), 1);
+}
+
+#[test]
+fn candidates_follow_the_bundles_first_kept_section() {
+    let mut offer = parse(fixture!("chromium156-publish-av-default.offer.sdp"));
+    offer.media[0].port = 0; // given up by the offerer itself
+    let answer = answer(&offer, &capabilities(Direction::RecvOnly), &local()).expect("an answer");
+    assert_eq!(answer.media.iter().map(|media| media.rejected).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(answer.session.bundle().expect("a bundle").mids, ["1"]);
+    assert_eq!(answer.session.media[1].transport.candidates.len(), 1);
 }
 
 #[test]

@@ -69,6 +69,23 @@ fn a_stream_that_firefox_can_not_play_is_refused_in_words() {
     );
 }
 
+#[test]
+fn a_codec_of_another_format_is_refused_with_the_formats() {
+    let mut offer = parse(fixture!("chromium156-play-recvonly.offer.sdp"));
+    offer.media[1].codecs.retain(|codec| matches!(codec.payload_type, 96 | 104 | 108));
+    let mut capabilities = capabilities(Direction::SendOnly);
+    let high_10 = CodecCapability::video("h264").with_fmtp("packetization-mode=1;profile-level-id=6e0028");
+    capabilities.video = vec![high_10];
+    let error = answer(&offer, &capabilities, &sending_local()).expect_err("another profile");
+    assert_eq!(
+        error.to_string(),
+        "no common video codec: offered VP8, \
+         H264 (level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42001f), \
+         H264 (level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f), \
+         supported h264 (packetization-mode=1;profile-level-id=6e0028)"
+    );
+}
+
 /// A publisher's 42001f is played by whoever decodes 42e01f, and its exact match comes first.
 #[test]
 fn a_decoder_of_more_than_the_live_h264_will_do() {
