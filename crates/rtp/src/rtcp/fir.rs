@@ -22,6 +22,13 @@ pub struct FirEntry {
     pub sequence: u8,
 }
 
+impl FirEntry {
+    /// All fields.
+    pub const fn new(ssrc: Ssrc, sequence: u8) -> Self {
+        Self { ssrc, sequence }
+    }
+}
+
 impl<'a> Fir<'a> {
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
         // The media SSRC of the common header is unused (RFC 5104 §4.3.1.2).
@@ -35,9 +42,8 @@ impl<'a> Fir<'a> {
 
     /// The requests.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = FirEntry> + 'a {
-        self.entries.iter().map(|&[a, b, c, d, sequence, ..]| FirEntry {
-            ssrc: Ssrc(u32::from_be_bytes([a, b, c, d])),
-            sequence,
+        self.entries.iter().map(|&[a, b, c, d, sequence, ..]| {
+            FirEntry::new(Ssrc(u32::from_be_bytes([a, b, c, d])), sequence)
         })
     }
 }
