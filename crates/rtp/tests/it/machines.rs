@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use headwater_rtp::receive::{Arrival, MAX_MISSING, NackGenerator, Statistics};
 use headwater_rtp::send::SenderStats;
 use headwater_rtp::{NtpAnchor, NtpTime, SequenceNumber, Ssrc};
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 /// Where the tests' time begins; it moves by additions alone.
 pub(crate) fn start() -> Instant {
@@ -191,8 +193,8 @@ fn a_jump_either_way_begins_anew() {
     let now = start();
     let mut nack = NackGenerator::new();
     let arrivals = arrive(&mut nack, now, [1, 3, 30_000, 30_001, 20_000, 20_001]);
-    use Arrival::{New, Restarted};
-    assert_eq!(arrivals, [New, New, Restarted, New, Restarted, New]);
+    use Arrival::{Late, New, Restarted};
+    assert_eq!(arrivals, [New, New, Restarted, New, Late, Restarted]);
     assert_eq!((nack.missing(), nack.poll_timeout()), (0, None));
     assert!(nack.needs_key_frame());
 }
@@ -213,4 +215,62 @@ fn packets_before_the_first_are_late_not_lost() {
     let mut nack = NackGenerator::new();
     assert_eq!(arrive(&mut nack, now, [5, 4, 4]), [Arrival::New, Arrival::Late, Arrival::Duplicate]);
     assert_eq!(nack.missing(), 0);
+}
+
+#[test]
+fn probes_with_old_packets_over_rtx_change_nothing() {
+    let now = start();
+    let mut nack = NackGenerator::new();
+    assert_eq!(nack.handle_retransmission(now, SequenceNumber(1)), Arrival::Late);
+    arrive(&mut nack, now, [30_000, 30_002]);
+    for (number, arrival) in [
+        (20_000, Arrival::Late),
+        (20_001, Arrival::Late),
+        (40_000, Arrival::Late),
+        (30_000, Arrival::Duplicate),
+        (30_001, Arrival::Recovered),
+        (30_003, Arrival::New),
+    ] {
+        assert_eq!(nack.handle_retransmission(now, SequenceNumber(number)), arrival, "{number}");
+    }
+    assert!(!nack.needs_key_frame());
+    assert_eq!(nack.missing(), 0);
+}
+
+proptest! {
+    /// Whatever comes: memory is bounded, time moves on, and the machine falls silent.
+    #[test]
+    fn nack_is_bounded_and_falls_silent(steps in vec((any::<u16>(), 0_u16..8, 0_u64..50), 1..200)) {
+        let mut now = start();
+        let mut nack = NackGenerator::new();
+        let mut statistics = Statistics::new(90_000);
+        let mut number = 0_u16;
+        for (noise, kind, wait) in steps {
+            number = match kind {
+                0 => noise,
+                1 => number.wrapping_add(noise % 1200),
+                2 => number.wrapping_sub(noise % 20),
+                _ => number.wrapping_add(1),
+            };
+            now += ms(wait);
+            if kind == 7 {
+                nack.handle_retransmission(now, SequenceNumber(noise));
+            } else {
+                nack.handle_packet(now, SequenceNumber(number));
+                statistics.handle_packet(now, SequenceNumber(number), u32::from(noise));
+            }
+            prop_assert!(poll(&mut nack, now).len() <= MAX_MISSING);
+            prop_assert!(nack.missing() <= MAX_MISSING);
+            statistics.report_block(now, Ssrc(1));
+        }
+        let mut wakes = 0;
+        while let Some(next) = nack.poll_timeout() {
+            prop_assert!(next > now);
+            now = next;
+            poll(&mut nack, now);
+            wakes += 1;
+            prop_assert!(wakes < 10_000);
+        }
+        prop_assert_eq!(nack.missing(), 0);
+    }
 }
