@@ -385,7 +385,7 @@ impl Publisher {
         let Some((sequence, payload)) = rtx::unwrap(packet.payload()) else { return Handled::Nothing };
         let media = self.sources.iter_mut().find(|source| source.line == line && !source.is_rtx);
         if let Some(nack) = media.and_then(|source| source.nack.as_mut())
-            && nack.handle_packet(received, sequence) == Arrival::Recovered
+            && nack.handle_retransmission(received, sequence) == Arrival::Recovered
         {
             self.received.repaired += 1;
         }

@@ -6,7 +6,7 @@ use crate::ParseError;
 /// | primaries (8) | transfer (8) | matrix (8) | range and siting (8) | [HDR metadata (192)] |
 ///
 /// The numbers are those of ITU-T H.273.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ColorSpace {
     /// Colour primaries.
@@ -24,7 +24,7 @@ pub struct ColorSpace {
 }
 
 /// HDR metadata, twelve numbers in the order of the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct HdrMetadata {
     /// Largest luminance in cd/m².

@@ -1,6 +1,10 @@
 //! Dependency descriptor (AV1 RTP specification v1.0.0, annex A): what a frame is and what it needs,
 //! for any codec.
 
+mod structure;
+
+pub use structure::{Frame, FrameDiffs, Indication, Indications, Structure, Template};
+
 use super::{Extension, Kind};
 use crate::ParseError;
 

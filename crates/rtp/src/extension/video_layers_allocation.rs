@@ -51,6 +51,13 @@ pub struct Resolution {
     pub frame_rate: u8,
 }
 
+impl Resolution {
+    /// All fields.
+    pub const fn new(width: u32, height: u32, frame_rate: u8) -> Self {
+        Self { width, height, frame_rate }
+    }
+}
+
 impl VideoLayersAllocation {
     /// No layer is sent.
     pub const fn nothing() -> Self {

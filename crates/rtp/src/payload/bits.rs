@@ -54,7 +54,6 @@ impl<'a> BitReader<'a> {
         Some(if code % 2 == 1 { magnitude } else { -magnitude })
     }
 
-    #[expect(dead_code, reason = "read by the dependency descriptor")]
     /// Non-symmetric unsigned code of AV1: a value below `limit`.
     pub(crate) fn non_symmetric(&mut self, limit: u32) -> Option<u32> {
         let width = limit.checked_ilog2()? + 1;

@@ -3,7 +3,7 @@
 //! One file per codec. [`describe`] is the only look that the forwarding path takes inside.
 
 pub mod av1;
-mod bits;
+pub(crate) mod bits;
 pub mod h264;
 pub mod h265;
 pub mod opus;

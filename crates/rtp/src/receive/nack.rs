@@ -54,6 +54,8 @@ pub struct NackGenerator {
     round_trip: Duration,
     first_delay: Duration,
     needs_key_frame: bool,
+    /// After a number far too old: the one that would confirm that the sender began anew.
+    suspect: Option<SequenceNumber>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +85,7 @@ impl NackGenerator {
             round_trip: DEFAULT_ROUND_TRIP,
             first_delay: FIRST_DELAY,
             needs_key_frame: false,
+            suspect: None,
         }
     }
 
@@ -96,7 +99,19 @@ impl NackGenerator {
         self.first_delay = delay.min(MAX_INTERVAL);
     }
 
-    /// A packet arrived: media, padding, or one taken out of RTX under its original number. HOT.
+    /// A packet was taken out of RTX; `sequence_number` is the original one. As
+    /// [`Self::handle_packet`], but a number far off is only [`Arrival::Late`]: browsers probe with
+    /// packets of long ago. HOT.
+    pub fn handle_retransmission(&mut self, now: Instant, sequence_number: SequenceNumber) -> Arrival {
+        let Some(highest) = self.highest else { return Arrival::Late };
+        let step = sequence_number.distance_from(SequenceNumber(highest as u16));
+        if step > 0 && usize::from(step.unsigned_abs()) > MAX_MISSING || step <= -(WINDOW as i16) {
+            return Arrival::Late;
+        }
+        self.handle_packet(now, sequence_number)
+    }
+
+    /// A packet arrived: media or padding. HOT.
     pub fn handle_packet(&mut self, now: Instant, sequence_number: SequenceNumber) -> Arrival {
         let Some(highest) = self.highest else {
             self.restart_at(sequence_number);
@@ -128,12 +143,18 @@ impl NackGenerator {
         }
         self.mark(number, true);
         self.highest = Some(number);
+        self.suspect = None;
         Arrival::New
     }
 
     fn handle_older(&mut self, highest: u64, sequence_number: SequenceNumber, behind: u64) -> Arrival {
         if behind >= WINDOW {
-            // So old that no network delays it: the sender began anew.
+            // So old that no network delays it. Two in a row mean that the sender began anew
+            // (RFC 3550 A.1).
+            if self.suspect != Some(sequence_number) {
+                self.suspect = Some(sequence_number.next());
+                return Arrival::Late;
+            }
             self.needs_key_frame = true;
             self.restart_at(sequence_number);
             return Arrival::Restarted;
@@ -250,6 +271,7 @@ impl NackGenerator {
         // One lap up, so that what came before has a number too.
         let number = (1 << 16) + u64::from(sequence_number.0);
         self.highest = Some(number);
+        self.suspect = None;
         self.received = [0; (WINDOW / 64) as usize];
         self.mark(number, true);
         self.missing.clear();

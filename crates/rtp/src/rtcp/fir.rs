@@ -23,7 +23,7 @@ pub struct FirEntry {
 }
 
 impl FirEntry {
-    /// A request for a key frame of `ssrc`.
+    /// All fields.
     pub const fn new(ssrc: Ssrc, sequence: u8) -> Self {
         Self { ssrc, sequence }
     }
@@ -42,9 +42,8 @@ impl<'a> Fir<'a> {
 
     /// The requests.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = FirEntry> + 'a {
-        self.entries.iter().map(|&[a, b, c, d, sequence, ..]| FirEntry {
-            ssrc: Ssrc(u32::from_be_bytes([a, b, c, d])),
-            sequence,
+        self.entries.iter().map(|&[a, b, c, d, sequence, ..]| {
+            FirEntry::new(Ssrc(u32::from_be_bytes([a, b, c, d])), sequence)
         })
     }
 }

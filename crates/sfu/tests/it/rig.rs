@@ -84,6 +84,7 @@ impl Node {
         static CERTIFICATE: std::sync::LazyLock<Certificate> =
             std::sync::LazyLock::new(|| Certificate::generate().expect("a certificate"));
         let mut config = Config::new(CERTIFICATE.clone(), vec![address.parse().expect("an address")]);
+        config.limits.sessions_per_address = 1000;
         configure(&mut config);
         let sfu = Sfu::new(config, [seed; 32], now, UNIX).expect("the settings can work");
         Self { sfu, events: Vec::new(), refused: 0, source: None, watching: None, peer: None, now }
@@ -322,6 +323,12 @@ impl Rig {
         node.peer = Some(offered.peer);
         node.watching = Some(Watching::default());
         Ok(node)
+    }
+
+    /// Somebody with an address and nothing else.
+    pub(crate) fn stranger(&mut self, address: &str) -> EndpointId {
+        let node = Node::new(address, 200, self.now(), |_| {});
+        self.net.add(node, &[address.parse().expect("an address")])
     }
 
     /// A live stream and one viewer who has a picture.
