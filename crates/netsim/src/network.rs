@@ -1,8 +1,10 @@
 //! The network: endpoints, and time that jumps to the next thing that happens.
 
+use crate::datagram::{Counters, Datagram, Verdict};
 use crate::endpoint::Endpoint;
 use crate::link::Link;
 use crate::nat::{Nat, NatId};
+use crate::patience::Patience;
 use crate::pcap::Capture;
 use crate::wire::Wire;
 use std::fmt;
@@ -10,12 +12,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::{Index, IndexMut};
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// Moments that one run may take before the network gives up. A machine that never falls silent ends here.
-const MAX_STEPS: usize = 200_000;
-
-/// How often time may stand still before the network gives up.
-const MAX_STEPS_PER_INSTANT: usize = 1_000;
 
 /// Datagrams that one endpoint may send at one moment.
 const MAX_TRANSMITS_PER_STEP: usize = 100_000;
@@ -32,51 +28,6 @@ pub const SECOND_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(
 /// Names an endpoint of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EndpointId(pub(crate) usize);
-
-/// A datagram as it leaves its sender, for filters.
-#[derive(Debug)]
-pub struct Datagram<'a> {
-    /// Who sent it.
-    pub from: EndpointId,
-    /// The address that it was sent from, before any NAT.
-    pub source: SocketAddr,
-    /// The address that it was sent to.
-    pub destination: SocketAddr,
-    /// The bytes. A filter may change them, as an attacker on the path could.
-    pub contents: &'a mut Vec<u8>,
-}
-
-/// What a filter decides.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Let the next filter decide, and then the link.
-    Pass,
-    /// Drop it.
-    Drop,
-    /// Deliver it this much later than the link does.
-    Delay(Duration),
-}
-
-/// What happened to datagrams so far.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Datagrams that endpoints sent.
-    pub sent: u64,
-    /// Datagrams that arrived, duplicates included.
-    pub delivered: u64,
-    /// Dropped by the link's loss.
-    pub lost: u64,
-    /// Larger than the link's MTU.
-    pub too_large: u64,
-    /// Dropped since the link's queue was full.
-    pub queue_full: u64,
-    /// Sent to an address that nobody has, or that a NAT didn't let in.
-    pub unroutable: u64,
-    /// Dropped by [`Network::drop_next`] or a filter.
-    pub dropped_by_filter: u64,
-}
 
 struct Node<E> {
     endpoint: E,
@@ -242,7 +193,7 @@ impl<E: Endpoint> Network<E> {
     pub fn advance(&mut self, duration: Duration) {
         let end = self.now + duration;
         self.drain();
-        let mut patience = Patience { steps: None, ..Patience::default() };
+        let mut patience = Patience::without_limit_of_steps();
         while let Some(next) = self.next().filter(|next| *next <= end) {
             self.step(next, &mut patience);
         }
@@ -351,34 +302,6 @@ impl<E: Endpoint> Network<E> {
             self.elapsed(),
             self.wire.counters
         );
-    }
-}
-
-/// How long a run may go on.
-struct Patience {
-    steps: Option<usize>,
-    at_this_instant: usize,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { steps: Some(MAX_STEPS), at_this_instant: MAX_STEPS_PER_INSTANT }
-    }
-}
-
-impl Patience {
-    fn spend(&mut self, time_moves: bool) -> Result<(), &'static str> {
-        if time_moves {
-            self.at_this_instant = MAX_STEPS_PER_INSTANT;
-        }
-        self.at_this_instant = self
-            .at_this_instant
-            .checked_sub(1)
-            .ok_or("time stands still: an endpoint asks again and again for a moment that has passed")?;
-        if let Some(steps) = &mut self.steps {
-            *steps = steps.checked_sub(1).ok_or("the endpoints don't fall silent")?;
-        }
-        Ok(())
     }
 }
 

@@ -1,8 +1,9 @@
 //! Everything between the endpoints: addresses, NATs, filters, links, and the datagrams under way.
 
+use crate::datagram::{Counters, Datagram, Verdict};
 use crate::link::{Direction, Fate, Link, header_len};
 use crate::nat::{Nat, NatId, Translator};
-use crate::network::{Counters, Datagram, EndpointId, Verdict};
+use crate::network::EndpointId;
 use crate::pcap::Capture;
 use crate::random::Random;
 use std::cmp::Reverse;
