@@ -216,6 +216,11 @@ impl Agent {
         }
         if let Some(id) = self.to_nominate() {
             self.begin_check(id, true);
+        } else if let Some((id, at)) = self.migration()
+            && at <= self.now
+        {
+            // We are controlled, and the peer that was rebound by a NAT doesn't know that it should nominate.
+            self.select(id);
         }
         while let Some(path) = self.paths.remove_expired(self.now, self.selected) {
             self.events.push_back(Event::Removed(path));
@@ -523,11 +528,10 @@ impl Agent {
         self.migration().filter(|(_, at)| *at <= self.now).map(|(id, _)| id)
     }
 
-    /// The valid pair that we nominate, and when, if the nominated one stays silent: the peer has a new address.
+    /// The valid pair to move to, and when, if the nominated one stays silent: the peer has a new address.
     fn migration(&self) -> Option<(PairId, Instant)> {
         let Generation { checklist, is_nominated, .. } = &self.current;
-        if self.role.role != Role::Controlling || !is_nominated || crate::nomination::is_nominating(checklist)
-        {
+        if !is_nominated || crate::nomination::is_nominating(checklist) {
             return None;
         }
         let selected = self.paths.get(&self.selected?)?;

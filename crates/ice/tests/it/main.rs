@@ -1,4 +1,13 @@
 //! Behaviour of both agents over a simulated network, through the public API only.
 
+mod browsers;
+mod candidates;
 mod connect;
+mod consent;
+mod hostile;
+mod lite;
+mod nat;
 mod peer;
+mod properties;
+mod restart;
+mod role_conflict;

@@ -1,0 +1,8 @@
+//! STUN against the RFCs' vectors, real browsers, loss, and arbitrary bytes.
+
+mod captures;
+mod client;
+mod corpus;
+mod messages;
+mod properties;
+mod vectors;
