@@ -23,8 +23,8 @@ pub struct Certificate {
 impl Certificate {
     /// Makes a self-signed ECDSA P-256 certificate. The key comes from the crypto backend's own generator.
     ///
-    /// The validity is the whole time that X.509 can name: peers check the fingerprint and nothing else
-    /// (RFC 8827 §6.5), and this crate knows no clock.
+    /// It is valid from 1975 to 2049: peers check the fingerprint and nothing else (RFC 8827 §6.5), and this crate knows
+    /// no clock. It is also kept short, for what a server may send to a client that it doesn't know yet.
     ///
     /// # Errors
     /// [`CertificateError::Generation`] if the backend fails.
@@ -34,6 +34,10 @@ impl Certificate {
         let mut params = rcgen::CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(rcgen::DnType::CommonName, "WebRTC");
+        let hash = digest(HashAlgorithm::Sha256, key.public_key_raw());
+        let serial: Vec<u8> = hash.iter().take(8).map(|byte| byte & 0x7F | 1).collect();
+        params.serial_number = Some(rcgen::SerialNumber::from(serial));
+        params.not_after = rcgen::date_time_ymd(2049, 12, 31);
         let certificate = params.self_signed(&key).map_err(|_| CertificateError::Generation)?;
         let signing =
             SigningKey::from_pkcs8(key.serialized_der()).map_err(|_| CertificateError::Generation)?;

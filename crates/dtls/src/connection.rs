@@ -1,8 +1,10 @@
-//! One DTLS association: handshake, then data.
+//! One DTLS association: handshake, then data. What is sent is here; what arrives is in the room `receive`.
+
+mod receive;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -12,33 +14,21 @@ use crate::certificate::Fingerprint;
 use crate::config::{Config, Role};
 use crate::event::{CloseReason, Event};
 use crate::exporter::Exporter;
+use crate::handshake::Established;
 use crate::handshake::client::Client;
 use crate::handshake::exchange::Exchange;
 use crate::handshake::flight::Flight;
-use crate::handshake::reassembly::{Place, Reassembly};
+use crate::handshake::reassembly::Reassembly;
 use crate::handshake::server::Server;
 use crate::handshake::transcript::Transcript;
-use crate::handshake::{Established, Failure, Fragment, Message, Progress};
-use crate::message::HandshakeType;
 use crate::record::layer::{Epoch, RecordLayer};
 use crate::record::{ContentType, MAX_PLAINTEXT, Record};
 use crate::{ConfigError, Error, ParseError, Refusal};
 
 /// Bytes that a server may send for each byte received, until the peer has proved that it gets them.
 const AMPLIFICATION: usize = 3;
-/// After something that anybody could have sent said that the handshake is hopeless (a hello that we must refuse, a
-/// plaintext alert), this long passes without progress before we believe it.
-const DOUBT: Duration = Duration::from_secs(2);
-/// Protected records kept while the messages that bring their keys are still on their way; more are dropped.
-const MAX_EARLY_RECORDS: usize = 4;
-/// The longest of them.
-const MAX_EARLY_RECORD_LEN: usize = 2048;
-/// Application data kept while the peer's Finished is still on its way; more is dropped.
-const MAX_EARLY_DATA: usize = 8;
 /// Datagrams of application data waiting for `poll_transmit`.
 const MAX_QUEUED: usize = 256;
-/// Events of application data waiting for `poll_event`; more are dropped, as the network would.
-const MAX_EVENTS: usize = 1024;
 
 /// Says that bytes were appended to the caller's buffer; they are one datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,8 +88,11 @@ impl Connection {
         now: Instant,
     ) -> Result<Self, ConfigError> {
         config.validate()?;
-        let has_trusted = remote.iter().any(|fingerprint| fingerprint.algorithm().is_trusted());
-        if !has_trusted && !(remote.is_empty() && config.danger_accept_any_certificate) {
+        let is_checkable = match &remote[..] {
+            [] => config.danger_accept_any_certificate,
+            some => some.iter().any(|fingerprint| fingerprint.algorithm().is_trusted()),
+        };
+        if !is_checkable {
             return Err(ConfigError::NoFingerprint);
         }
         let mut rng = ChaCha20Rng::from_seed(seed);
@@ -139,7 +132,7 @@ impl Connection {
             credit,
         };
         if role == Role::Client {
-            connection.send_flight(true);
+            connection.send_flight();
         }
         Ok(connection)
     }
@@ -194,7 +187,7 @@ impl Connection {
             self.end(CloseReason::TimedOut);
         } else if self.exchange.flight.deadline().is_some_and(|deadline| deadline <= now) {
             self.exchange.flight.back_off(now);
-            self.send_flight(true);
+            self.send_flight();
         }
     }
 
@@ -284,193 +277,6 @@ impl Connection {
         matches!(self.phase, Phase::Established(_))
     }
 
-    fn handle_record(&mut self, record: &Record<'_>, bytes: &[u8]) -> Result<(), Error> {
-        match record.epoch {
-            0 => self.handle_plain_record(record),
-            1 => self.handle_protected_record(record, bytes),
-            _ => Err(Error::Unexpected), // no renegotiation, no third epoch
-        }
-    }
-
-    /// Anybody could have sent it. Once the handshake is done, nothing in the clear means anything.
-    fn handle_plain_record(&mut self, record: &Record<'_>) -> Result<(), Error> {
-        let Phase::Handshake(handshake) = &mut self.phase else {
-            return Err(Error::Unexpected);
-        };
-        match record.content_type {
-            ContentType::HANDSHAKE => {
-                if self.role == Role::Server && self.exchange.next_message_seq == 0 {
-                    self.exchange.records.skip_plain_to(record.sequence_number);
-                }
-                self.handle_handshake(record.fragment, false)
-            }
-            // Its news is already in the epoch of the records that follow it.
-            ContentType::CHANGE_CIPHER_SPEC if record.fragment == [1] => Ok(()),
-            ContentType::ALERT => {
-                let alert = AlertMessage::parse(record.fragment)?;
-                let reason = match alert.description {
-                    Alert::CLOSE_NOTIFY => CloseReason::CloseNotify,
-                    description if alert.is_fatal => CloseReason::Alert(description),
-                    _ => return Ok(()),
-                };
-                handshake.doubt.get_or_insert((self.now + DOUBT, reason));
-                Ok(())
-            }
-            _ => Err(Error::Unexpected),
-        }
-    }
-
-    fn handle_protected_record(&mut self, record: &Record<'_>, bytes: &[u8]) -> Result<(), Error> {
-        if !self.exchange.records.can_read() {
-            return self.keep_early_record(bytes);
-        }
-        let plaintext = self.exchange.records.open(record)?;
-        match record.content_type {
-            ContentType::HANDSHAKE => self.handle_handshake(&plaintext, true),
-            ContentType::ALERT => self.handle_alert(AlertMessage::parse(&plaintext)?),
-            ContentType::APPLICATION_DATA => self.handle_data(plaintext),
-            _ => Err(Error::Unexpected),
-        }
-    }
-
-    fn keep_early_record(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let Phase::Handshake(handshake) = &mut self.phase else {
-            return Err(Error::Unexpected);
-        };
-        if !matches!(&handshake.side, Side::Server(server) if server.has_answered()) {
-            return Err(Error::Unexpected);
-        }
-        if handshake.early_records.len() >= MAX_EARLY_RECORDS || bytes.len() > MAX_EARLY_RECORD_LEN {
-            return Err(Error::LimitReached);
-        }
-        handshake.early_records.push(bytes.to_vec());
-        Ok(())
-    }
-
-    /// The keys may be here now.
-    fn handle_early_records(&mut self) {
-        if !self.exchange.records.can_read() {
-            return;
-        }
-        let Phase::Handshake(handshake) = &mut self.phase else { return };
-        for bytes in std::mem::take(&mut handshake.early_records) {
-            if let Ok(record) = Record::parse(&mut &bytes[..]) {
-                // What is refused now would have been refused when it came.
-                let _ = self.handle_protected_record(&record, &bytes);
-            }
-        }
-    }
-
-    fn handle_data(&mut self, data: Vec<u8>) -> Result<(), Error> {
-        match &mut self.phase {
-            Phase::Handshake(handshake) if handshake.early_data.len() < MAX_EARLY_DATA => {
-                handshake.early_data.push(data);
-                Ok(())
-            }
-            Phase::Established(_) if self.events.len() < MAX_EVENTS => {
-                self.events.push_back(Event::Data(data));
-                Ok(())
-            }
-            _ => Err(Error::LimitReached),
-        }
-    }
-
-    /// An alert that is authentic.
-    fn handle_alert(&mut self, alert: AlertMessage) -> Result<(), Error> {
-        if alert.description == Alert::CLOSE_NOTIFY {
-            // RFC 5246 §7.2.1: answered with our own, and nothing is sent after it.
-            self.queue_alert(AlertMessage::warning(Alert::CLOSE_NOTIFY));
-            self.end(CloseReason::CloseNotify);
-        } else if alert.is_fatal {
-            self.end(CloseReason::Alert(alert.description));
-        }
-        Ok(())
-    }
-
-    fn handle_handshake(&mut self, content: &[u8], is_protected: bool) -> Result<(), Error> {
-        if content.is_empty() {
-            return Err(ParseError::Truncated.into()); // RFC 5246 §6.2.1: no empty handshake records
-        }
-        let Phase::Handshake(handshake) = &mut self.phase else {
-            return self.handle_late_handshake(content);
-        };
-        let mut rest = content;
-        let mut is_repeat = false;
-        while !rest.is_empty() {
-            let fragment = Fragment::parse(&mut rest)?;
-            if fragment.kind != HandshakeType::HELLO_REQUEST {
-                is_repeat |= handshake.reassembly.insert(&fragment, is_protected)? == Place::Behind;
-            }
-        }
-        let outcome = self.handle_messages();
-        if is_repeat && self.exchange.flight.may_repeat(self.now) {
-            self.send_flight(false);
-        }
-        outcome
-    }
-
-    /// Hands whole messages to the role, in order.
-    fn handle_messages(&mut self) -> Result<(), Error> {
-        loop {
-            let Phase::Handshake(handshake) = &mut self.phase else { return Ok(()) };
-            let Some((message, is_protected)) = handshake.reassembly.take_next() else { return Ok(()) };
-            match handshake.handle_message(&mut self.exchange, &message) {
-                Ok(progress) => {
-                    handshake.reassembly.advance();
-                    handshake.doubt = None;
-                    if self.exchange.flight.is_unsent() {
-                        let timeout = self.exchange.config.handshake_timeout;
-                        handshake.deadline.get_or_insert(self.now + timeout);
-                        self.send_flight(true);
-                    }
-                    if let Progress::Done(established) = progress {
-                        self.establish(*established);
-                    }
-                }
-                // Nobody but the peer can have sent a protected message: it won't get better.
-                Err(Failure::Discard(error)) if is_protected => {
-                    self.fail(match error {
-                        Error::Malformed(_) => Refusal::Malformed,
-                        _ => Refusal::UnexpectedMessage,
-                    });
-                    return Ok(());
-                }
-                Err(Failure::Discard(error)) => {
-                    if let Error::Refused(refusal) = error {
-                        let doubt = (self.now + DOUBT, CloseReason::Refused(refusal));
-                        handshake.doubt.get_or_insert(doubt);
-                    }
-                    return Err(error);
-                }
-                Err(Failure::Fatal(refusal)) => {
-                    self.fail(refusal);
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    /// A handshake message under the keys of a finished handshake: the peer repeats its Finished because it lacks ours,
-    /// or wants to renegotiate.
-    fn handle_late_handshake(&mut self, content: &[u8]) -> Result<(), Error> {
-        let fragment = Fragment::parse(&mut &content[..])?;
-        let may_answer = self.exchange.flight.may_repeat(self.now);
-        match fragment.kind {
-            HandshakeType::FINISHED if self.role == Role::Server => {
-                if may_answer {
-                    self.send_flight(false);
-                }
-                Ok(())
-            }
-            HandshakeType::FINISHED => Ok(()), // answered, two sides would answer each other for ever
-            HandshakeType::HELLO_REQUEST | HandshakeType::CLIENT_HELLO => {
-                self.queue_alert(AlertMessage::warning(Alert::NO_RENEGOTIATION));
-                Ok(())
-            }
-            _ => Err(Error::Unexpected),
-        }
-    }
-
     fn establish(&mut self, established: Established) {
         let previous = std::mem::replace(&mut self.phase, Phase::Established(established.exporter));
         self.credit = None; // its Finished shows that it has our random
@@ -485,7 +291,7 @@ impl Connection {
     }
 
     /// Queues the flight's datagrams, unless those of the last time are still there.
-    fn send_flight(&mut self, with_timer: bool) {
+    fn send_flight(&mut self) {
         let (now, mtu) = (self.now, self.exchange.config.mtu);
         let exchange = &mut self.exchange;
         if self.outgoing.is_empty() || exchange.flight.is_unsent() {
@@ -493,9 +299,7 @@ impl Connection {
             // Fails only at the end of the sequence numbers, or without entropy: then time-outs end it.
             let _ = exchange.flight.send(now, mtu, &mut exchange.records, &mut self.outgoing);
         }
-        if with_timer {
-            exchange.flight.arm(now);
-        }
+        exchange.flight.arm(now);
     }
 
     fn queue_record(&mut self, epoch: Epoch, kind: ContentType, content: &[u8]) -> Result<(), Error> {
@@ -530,14 +334,5 @@ impl Connection {
         self.exchange.flight.forget();
         self.exchange.records = RecordLayer::default();
         self.events.push_back(Event::Closed { reason });
-    }
-}
-
-impl Handshake {
-    fn handle_message(&mut self, exchange: &mut Exchange, message: &Message) -> Result<Progress, Failure> {
-        match &mut self.side {
-            Side::Client(client) => client.handle_message(exchange, message),
-            Side::Server(server) => server.handle_message(exchange, message),
-        }
     }
 }

@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
 
 /// Checks that `bytes` is a list of 16-bit numbers.
 pub(crate) fn check_u16_list(bytes: &[u8]) -> Result<(), ParseError> {
-    if bytes.len() % 2 == 0 { Ok(()) } else { Err(ParseError::BadLength) }
+    if bytes.len().is_multiple_of(2) { Ok(()) } else { Err(ParseError::BadLength) }
 }
 
 /// The numbers of a list checked by [`check_u16_list`].

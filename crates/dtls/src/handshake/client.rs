@@ -241,7 +241,7 @@ impl Client {
         Ok(Progress::Continue)
     }
 
-    fn finished(&mut self, exchange: &mut Exchange, message: &Message) -> Result<Progress, Failure> {
+    fn finished(&mut self, exchange: &Exchange, message: &Message) -> Result<Progress, Failure> {
         let verify_data = finished::parse(&message.body)?;
         let State::AwaitFinished { agreed, group, keys, peer } =
             std::mem::replace(&mut self.state, State::Done)
