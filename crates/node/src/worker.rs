@@ -63,7 +63,11 @@ pub(crate) struct Worker {
     out: Vec<u8>,
     unsent: Option<Transmit>,
     stop: Option<Instant>,
+    /// Recordings on their way: when each ends, of whom, and who wants it.
+    pub(crate) dumps: Vec<(Instant, PeerId, DumpReply)>,
 }
+
+pub(crate) type DumpReply = Box<dyn FnOnce(Option<Vec<u8>>) + Send>;
 
 /// What a session needs beyond its peer.
 pub(crate) struct Session {
@@ -107,6 +111,7 @@ impl Worker {
             out: Vec::with_capacity(64 << 10),
             unsent: None,
             stop: None,
+            dumps: Vec::new(),
         })
     }
 
@@ -139,6 +144,7 @@ impl Worker {
             }
             self.send();
             self.tell();
+            self.hand_out_dumps();
             if self.stop.is_some_and(|deadline| deadline <= self.now || self.sfu.is_empty()) {
                 return;
             }
@@ -150,7 +156,8 @@ impl Worker {
             return Duration::ZERO;
         }
         let due = self.sfu.poll_timeout();
-        let due = due.into_iter().chain(self.stop).min();
+        let dumps = self.dumps.iter().map(|(ends, ..)| *ends);
+        let due = due.into_iter().chain(self.stop).chain(dumps).min();
         let now = Clock::read().now();
         due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(now)).min(LONGEST_SLEEP)
     }
@@ -271,6 +278,18 @@ impl Worker {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
             // The network refuses this destination: the same as a lost datagram.
             _ => true,
+        }
+    }
+
+    fn hand_out_dumps(&mut self) {
+        let mut index = 0;
+        while let Some((ends, peer, _)) = self.dumps.get(index) {
+            if *ends > self.now && self.sfu.contains(*peer) {
+                index += 1;
+                continue;
+            }
+            let (_, peer, reply) = self.dumps.swap_remove(index);
+            reply(self.sfu.take_dump(peer));
         }
     }
 

@@ -15,7 +15,7 @@ mod offer;
 mod session;
 mod transport;
 
-pub use answer::{Answer, AnswerError, answer};
+pub use answer::{Answer, AnswerError, answer, is_same_format};
 pub use attribute::{
     Attribute, Bandwidth, Direction, Extension, Group, Msid, Rid, RidDirection, Setup, Simulcast,
     SimulcastStream, Ssrc, SsrcGroup,

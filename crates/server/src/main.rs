@@ -1,2 +1,67 @@
-//! The `headwater` server.
-fn main() {}
+//! The `headwater` server: HTTP (WHIP, WHEP, API, pages) around the media node.
+
+mod address;
+mod api;
+mod banner;
+mod config;
+mod egress;
+mod http;
+mod ingest;
+mod listen;
+mod media;
+mod metrics;
+mod pages;
+mod problem;
+mod quiet;
+mod run;
+mod seed;
+mod signal;
+mod tls;
+mod tokens;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::config::{Action, Cli, Config};
+
+/// Threads for HTTP: signalling is light, and the cores belong to the media.
+const HTTP_THREADS: usize = 2;
+
+fn main() -> ExitCode {
+    let (options, print) = match Cli::parse().action() {
+        Action::Serve(options) => (options, false),
+        Action::PrintConfig(options) => (options, true),
+    };
+    let ended = Config::load(options).map_err(Into::into).and_then(|config| {
+        if print {
+            print!("{}", config.to_toml());
+            return Ok(());
+        }
+        serve(&config)
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("headwater: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(config: &Config) -> Result<(), run::Failure> {
+    run::start_logs(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(HTTP_THREADS)
+        .thread_name("http")
+        .enable_all()
+        .build()?;
+    let ended = runtime.block_on(run::run(config));
+    // A dump or a name look-up may still be at work: not a reason to stay.
+    runtime.shutdown_timeout(listen::DRAIN);
+    ended
+}

@@ -6,11 +6,11 @@ use crate::peer_id::PeerId;
 use crate::track::{Format, Kind, Track};
 
 /// The most media lines that a broadcast carries.
-pub const MAX_TRACKS: usize = 8;
+pub(crate) const MAX_TRACKS: usize = 8;
 
 /// Which viewers still have to be looked at. Starting a round costs nothing, however many viewers there are.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Round {
+pub(crate) struct Round {
     next: usize,
     left: usize,
     /// Is the broadcast on the list of those with a round to do?
@@ -19,12 +19,12 @@ pub struct Round {
 
 impl Round {
     /// Something new is there for all viewers.
-    pub fn restart(&mut self, viewers: usize) {
+    pub(crate) fn restart(&mut self, viewers: usize) {
         self.left = viewers;
     }
 
     /// The viewer whose turn it is.
-    pub fn current(&mut self, viewers: &[PeerId]) -> Option<PeerId> {
+    pub(crate) fn current(&mut self, viewers: &[PeerId]) -> Option<PeerId> {
         if self.left == 0 || viewers.is_empty() {
             self.left = 0;
             return None;
@@ -36,7 +36,7 @@ impl Round {
     }
 
     /// This one has nothing more to read.
-    pub fn advance(&mut self) {
+    pub(crate) fn advance(&mut self) {
         self.next += 1;
         self.left = self.left.saturating_sub(1);
     }
@@ -44,7 +44,7 @@ impl Round {
 
 /// One stream.
 #[derive(Debug)]
-pub struct Broadcast {
+pub(crate) struct Broadcast {
     /// Its name.
     pub name: String,
     /// Who publishes, once connected.
@@ -63,7 +63,7 @@ pub struct Broadcast {
 
 impl Broadcast {
     /// A stream without anybody.
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
             publisher: None,
@@ -76,12 +76,12 @@ impl Broadcast {
     }
 
     /// Is anybody in it?
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.publisher.is_none() && self.pending.is_empty() && self.viewers.is_empty()
     }
 
     /// The track for the n-th media line of a kind; made if it is new, `None` if there are too many.
-    pub fn track_for(&mut self, kind: Kind, nth: usize) -> Option<usize> {
+    pub(crate) fn track_for(&mut self, kind: Kind, nth: usize) -> Option<usize> {
         let known = self.tracks.iter().enumerate().filter(|(_, track)| track.kind == kind).nth(nth);
         if let Some((index, _)) = known {
             return Some(index);
@@ -94,13 +94,13 @@ impl Broadcast {
     }
 
     /// What is live now, as far as media has arrived.
-    pub fn live_formats(&self) -> impl Iterator<Item = (Kind, &Format)> {
+    pub(crate) fn live_formats(&self) -> impl Iterator<Item = (Kind, &Format)> {
         self.tracks.iter().filter_map(|track| Some((track.kind, track.live_format()?)))
     }
 }
 
 /// Index into [`Broadcast::rounds`].
-pub fn round_of(kind: Kind) -> usize {
+pub(crate) fn round_of(kind: Kind) -> usize {
     match kind {
         Kind::Audio => 0,
         Kind::Video => 1,

@@ -7,7 +7,7 @@ const BURST: Duration = Duration::from_secs(1);
 
 /// Bytes that may pass.
 #[derive(Debug)]
-pub struct Bucket {
+pub(crate) struct Bucket {
     bits_per_second: u64,
     /// In bits times 10^6, so that nothing is lost to rounding between close packets.
     level: u128,
@@ -18,12 +18,12 @@ const SCALE: u128 = 1_000_000;
 
 impl Bucket {
     /// A full bucket.
-    pub fn new(bits_per_second: u64, now: Instant) -> Self {
+    pub(crate) fn new(bits_per_second: u64, now: Instant) -> Self {
         Self { bits_per_second, level: capacity(bits_per_second), filled: now }
     }
 
     /// May these bytes pass? If so they are taken out.
-    pub fn take(&mut self, now: Instant, bytes: usize) -> bool {
+    pub(crate) fn take(&mut self, now: Instant, bytes: usize) -> bool {
         let passed = now.saturating_duration_since(self.filled);
         self.filled = self.filled.max(now);
         let inflow = passed.as_micros() * u128::from(self.bits_per_second);

@@ -78,6 +78,9 @@ pub struct Config {
     pub takeover: Takeover,
     /// What outsiders can use up.
     pub limits: Limits,
+    /// Which of several units on one port this is. Our ICE user fragments begin with it, so that
+    /// [`worker_of_request`](crate::worker_of_request) can tell whose a first check is.
+    pub worker: u8,
 }
 
 impl Config {
@@ -89,6 +92,7 @@ impl Config {
             srtp_profiles: vec![7, 8, 1],
             takeover: Takeover::default(),
             limits: Limits::default(),
+            worker: 0,
         }
     }
 

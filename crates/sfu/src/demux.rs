@@ -2,7 +2,7 @@
 
 /// The protocol of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// STUN: 0 to 3.
     Stun,
     /// DTLS: 20 to 63. The unified header of DTLS 1.3 is in here too (0x20 to 0x3f).
@@ -19,7 +19,7 @@ pub enum Protocol {
 
 impl Protocol {
     /// Looks at the first two bytes.
-    pub fn of(datagram: &[u8]) -> Self {
+    pub(crate) fn of(datagram: &[u8]) -> Self {
         match datagram {
             [0..=3, ..] => Self::Stun,
             [20..=63, ..] => Self::Dtls,

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 /// The most bytes that a recording takes.
-pub const MAX_BYTES: usize = 4 << 20;
+pub(crate) const MAX_BYTES: usize = 4 << 20;
 
 /// The text that an rtpdump file begins with, and its binary header after it.
 const TEXT: &[u8] = b"#!rtpplay1.0 0.0.0.0/0\n";
@@ -12,7 +12,7 @@ const TEXT: &[u8] = b"#!rtpplay1.0 0.0.0.0/0\n";
 /// A recording in the rtpdump format: per packet its length here, its length on the wire, milliseconds since the
 /// start, and the bytes.
 #[derive(Debug)]
-pub struct Dump {
+pub(crate) struct Dump {
     started: Instant,
     ends: Instant,
     bytes: Vec<u8>,
@@ -20,7 +20,7 @@ pub struct Dump {
 
 impl Dump {
     /// Starts a recording; `unix` is the wall clock of `started`.
-    pub fn new(started: Instant, ends: Instant, unix: std::time::Duration) -> Self {
+    pub(crate) fn new(started: Instant, ends: Instant, unix: std::time::Duration) -> Self {
         let mut bytes = TEXT.to_vec();
         bytes.extend_from_slice(&(unix.as_secs() as u32).to_be_bytes());
         bytes.extend_from_slice(&unix.subsec_micros().to_be_bytes());
@@ -29,14 +29,14 @@ impl Dump {
     }
 
     /// When it ends.
-    pub fn ends(&self) -> Instant {
+    pub(crate) fn ends(&self) -> Instant {
         self.ends
     }
 
     /// Records the header of a decrypted RTP packet.
-    pub fn record(&mut self, received: Instant, packet: &[u8]) {
+    pub(crate) fn record(&mut self, received: Instant, packet: &[u8]) {
         let Ok(header) = headwater_rtp::Header::parse(packet) else { return };
-        let header = &packet[..header.len().min(packet.len())];
+        let header = &packet[..header.len.min(packet.len())];
         if received >= self.ends || self.bytes.len() + 8 + header.len() > MAX_BYTES {
             return;
         }
@@ -48,7 +48,7 @@ impl Dump {
     }
 
     /// The file.
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 }

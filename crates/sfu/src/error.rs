@@ -40,6 +40,9 @@ pub enum SignalError {
     /// A limit is reached; the text names it.
     #[error("{0}")]
     LimitReached(&'static str),
+    /// The fragment speaks of an ICE session that has been restarted since. Told by owners who tag sessions.
+    #[error("the ICE session has been restarted since")]
+    StaleEtag,
     /// There is no such session.
     #[error("there is no such session")]
     UnknownSession,

@@ -13,7 +13,7 @@ use crate::track::{Format, Kind, Track};
 
 /// Payload types that a viewer takes a format under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PayloadTypes {
+pub(crate) struct PayloadTypes {
     /// For media.
     pub media: PayloadType,
     /// For repair (RFC 4588), if negotiated: without it nothing is resent.
@@ -22,7 +22,7 @@ pub struct PayloadTypes {
 
 /// What a viewer agreed to for one media line.
 #[derive(Debug, Clone)]
-pub struct Agreement {
+pub(crate) struct Agreement {
     /// Formats that it can play, with their payload types.
     pub formats: Vec<(Format, PayloadTypes)>,
     /// Header extensions.
@@ -35,7 +35,7 @@ pub struct Agreement {
 
 /// Where numbering starts towards a viewer: random, from the seed.
 #[derive(Debug, Clone, Copy)]
-pub struct Start {
+pub(crate) struct Start {
     /// First sequence number; its top bit is ignored.
     pub sequence: u16,
     /// First RTX sequence number; its top bit is ignored.
@@ -48,7 +48,7 @@ const PADDING_BIT: u8 = 0x20;
 
 /// What has been sent on a track, as sender reports and statistics need it.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Sent {
+pub(crate) struct Sent {
     /// Media packets.
     pub packets: u32,
     /// Payload octets of media.
@@ -71,7 +71,7 @@ enum State {
 
 /// One viewer's view of one track.
 #[derive(Debug)]
-pub struct Forwarder {
+pub(crate) struct Forwarder {
     agreement: Agreement,
     state: State,
     cursor: Cursor,
@@ -87,7 +87,7 @@ pub struct Forwarder {
 
 impl Forwarder {
     /// A forwarder that waits for [`begin`](Self::begin).
-    pub fn new(agreement: Agreement, start: Start, with_playout_delay: bool) -> Self {
+    pub(crate) fn new(agreement: Agreement, start: Start, with_playout_delay: bool) -> Self {
         let template = Template::new(agreement.ssrc, &agreement.extensions, with_playout_delay);
         let rtx_template = Template::new(agreement.rtx_ssrc, &agreement.extensions, with_playout_delay);
         Self {
@@ -106,7 +106,7 @@ impl Forwarder {
 
     /// The viewer is connected: start at the best place the track has. Returns `false` if it has none and a key
     /// frame must be asked for.
-    pub fn begin(&mut self, now: Instant, track: &Track) -> bool {
+    pub(crate) fn begin(&mut self, now: Instant, track: &Track) -> bool {
         self.state = State::Waiting;
         let start = track.start(now);
         self.cursor = start.unwrap_or_else(|| track.history.end());
@@ -114,19 +114,19 @@ impl Forwarder {
     }
 
     /// Does it have a packet to read right now? It may still turn out to be one that is stepped over.
-    pub fn is_ready(&self, track: &Track) -> bool {
+    pub(crate) fn is_ready(&self, track: &Track) -> bool {
         self.state != State::Idle && self.cursor != track.history.end()
     }
 
     /// Is it without a picture until a key frame comes?
-    pub fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.state == State::Waiting
     }
 
     /// Writes the next packet for this viewer to the end of `out`, encrypted, and returns its length. `None`
     /// means that there is nothing more to read, or that the next packet would be longer than `max_len`, which
     /// is what packets behind the first of a burst must respect.
-    pub fn next(
+    pub(crate) fn next(
         &mut self,
         track: &Track,
         srtp: &mut Context,
@@ -169,7 +169,7 @@ impl Forwarder {
     }
 
     /// Resends what a viewer reported lost, over RTX; returns the length written to the end of `out`.
-    pub fn resend(
+    pub(crate) fn resend(
         &mut self,
         sequence: u16,
         track: &Track,
@@ -185,13 +185,13 @@ impl Forwarder {
     }
 
     /// Maps a source timestamp to this viewer's clock, once something has been sent.
-    pub fn map_timestamp(&self, source: u32) -> Option<u32> {
+    pub(crate) fn map_timestamp(&self, source: u32) -> Option<u32> {
         self.rewriter.highest()?;
         self.rewriter.map_timestamp(source)
     }
 
     /// Which publisher the viewer's timestamps belong to right now.
-    pub fn generation(&self) -> Option<u32> {
+    pub(crate) fn generation(&self) -> Option<u32> {
         match self.state {
             State::Live { generation } => Some(generation),
             _ => None,
@@ -199,17 +199,17 @@ impl Forwarder {
     }
 
     /// Can the viewer play this format?
-    pub fn can_play(&self, format: &Format) -> bool {
+    pub(crate) fn can_play(&self, format: &Format) -> bool {
         self.agreement.formats.iter().any(|(known, _)| matches(known, format))
     }
 
     /// What was agreed.
-    pub fn agreement(&self) -> &Agreement {
+    pub(crate) fn agreement(&self) -> &Agreement {
         &self.agreement
     }
 
     /// What has been sent.
-    pub fn sent(&self) -> Sent {
+    pub(crate) fn sent(&self) -> Sent {
         self.sent
     }
 
@@ -338,7 +338,7 @@ fn write_payload(codec: Option<Codec>, packet: &Packet<'_>, outgoing: Outgoing, 
 }
 
 /// Can who takes `known` play `format`?
-pub fn matches(known: &Format, format: &Format) -> bool {
+pub(crate) fn matches(known: &Format, format: &Format) -> bool {
     known.codec == format.codec
         && known.clock_rate == format.clock_rate
         && crate::signal::parameters_match(known.codec, &known.parameters, &format.parameters)

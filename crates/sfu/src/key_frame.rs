@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// At most one request in this time, whoever asks. Shorter than [`MAX_CATCH_UP_AGE`](crate::track::MAX_CATCH_UP_AGE),
 /// so that whoever must wait for the next request can start at the key frame of the last one instead.
-pub const MIN_INTERVAL: Duration = Duration::from_secs(1);
+pub(crate) const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// A request that comes this soon after a key frame left its viewer before that frame could be seen.
 const CROSSED: Duration = Duration::from_millis(100);
 

@@ -50,7 +50,7 @@ pub(crate) fn outbound(live: &[(Kind, Format)]) -> Capabilities {
     let mut capabilities = Capabilities::new(Direction::SendOnly);
     capabilities.audio = vec![CodecCapability::opus().with_feedback(&[])];
     for (_, format) in live.iter().filter(|(kind, _)| *kind == Kind::Video) {
-        let capability = CodecCapability::new(format.codec.to_string(), format.clock_rate)
+        let capability = CodecCapability::new(format.codec.name(), format.clock_rate)
             .with_feedback(&feedback)
             .with_fmtp(&*format.parameters);
         capabilities.video.push(capability);
@@ -76,7 +76,7 @@ pub(crate) fn check_playable(
         }
         let playable = sections().filter(|section| !section.rejected).any(|section| {
             section.codecs.iter().any(|codec| {
-                codec.is(&format.codec.to_string())
+                codec.is(format.codec.name())
                     && sdp::is_same_format(&codec.name, codec.fmtp.as_deref().unwrap_or(""), &format.parameters)
             })
         });
@@ -93,7 +93,7 @@ pub(crate) fn check_playable(
             return Err(SignalError::NoCommonCodec(format!(
                 "the stream's {} is {} {}, which the offer lacks (offered: {})",
                 word(*kind),
-                format.codec,
+                format.codec.name(),
                 format.parameters,
                 offered.join(", ")
             )));
@@ -188,7 +188,7 @@ pub(crate) fn offer(what: &Offering) -> sdp::Offer {
     for kind in [Kind::Audio, Kind::Video] {
         let mut codecs = Vec::new();
         for format in what.formats.iter().filter(|format| kind_of(format.codec) == kind) {
-            let mut codec = sdp::Codec::new(take(), format.codec.to_string(), format.clock_rate);
+            let mut codec = sdp::Codec::new(take(), format.codec.name(), format.clock_rate);
             codec.fmtp = Some(format.parameters.clone()).filter(|parameters| !parameters.is_empty());
             if kind == Kind::Audio {
                 codec.channels = Some(2).filter(|_| format.codec == Codec::Opus);

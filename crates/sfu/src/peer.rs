@@ -1,6 +1,7 @@
 //! One remote: its ICE agent, its DTLS association, its SRTP contexts, and its role in a broadcast.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use headwater_ice::{self as ice, Path};
 use headwater_rtp::NtpAnchor;
 use headwater_rtp::rtcp::Builder;
 use headwater_srtp::{Context, Profile};
-use headwater_stun::{self as stun, Transmit, Transport};
+use headwater_stun::{self as stun, Transmit};
 
 use crate::dump::Dump;
 use crate::event::CloseReason;
@@ -18,7 +19,7 @@ use crate::track::Track;
 use crate::viewer::Viewer;
 
 /// DTLS datagrams of one peer that may wait for their turn; further ones are dropped, and retransmitted.
-pub const MAX_WAITING_HANDSHAKE: usize = 4;
+pub(crate) const MAX_WAITING_HANDSHAKE: usize = 4;
 /// DTLS datagrams larger than this do not occur.
 const MAX_HANDSHAKE_DATAGRAM: usize = 2048;
 /// Room for one compound RTCP packet and its trailer.
@@ -28,7 +29,7 @@ const CLOSING: Duration = Duration::from_millis(200);
 
 /// Either kind of ICE agent.
 #[derive(Debug)]
-pub enum Ice {
+pub(crate) enum Ice {
     /// We have a public address and answer checks.
     Lite(Box<ice::LiteAgent>),
     /// We check as well: the client side.
@@ -37,7 +38,7 @@ pub enum Ice {
 
 /// What a peer does.
 #[derive(Debug)]
-pub enum Role {
+pub(crate) enum Role {
     /// It sends media to us.
     Publisher(Publisher),
     /// We send media to it.
@@ -46,7 +47,7 @@ pub enum Role {
 
 /// How far a peer has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// Not yet connected; given up at this time.
     Pending(Instant),
     /// Media may flow.
@@ -57,7 +58,7 @@ pub enum State {
 
 /// SRTP of both directions.
 #[derive(Debug)]
-pub struct Srtp {
+pub(crate) struct Srtp {
     /// Opens what the peer sends.
     pub inbound: Context,
     /// Protects what it gets.
@@ -79,7 +80,7 @@ pub struct Security {
 
 /// Datagrams that changed nothing, by reason.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Refused {
+pub(crate) struct Refused {
     /// SRTP or SRTCP that did not authenticate, or was replayed.
     pub srtp: u64,
     /// DTLS from an address that ICE has not validated, or too much of it at once.
@@ -90,7 +91,7 @@ pub struct Refused {
 
 /// What a peer asks its owner to do.
 #[derive(Debug)]
-pub enum Effect {
+pub(crate) enum Effect {
     /// Datagrams from this address are the peer's.
     Route(Path),
     /// No longer.
@@ -103,7 +104,7 @@ pub enum Effect {
 
 /// Settings of a peer's DTLS association, kept until ICE has found a path.
 #[derive(Debug)]
-pub struct Handshake {
+pub(crate) struct Handshake {
     /// Our side.
     pub config: Arc<dtls::Config>,
     /// Client or server.
@@ -115,8 +116,7 @@ pub struct Handshake {
 }
 
 /// One remote.
-#[derive(Debug)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// Index of its broadcast.
     pub broadcast: usize,
     /// What it does.
@@ -135,6 +135,8 @@ pub struct Peer {
     pub security: Option<Security>,
     /// What was refused.
     pub refused: Refused,
+    /// Who signalled it.
+    pub from: IpAddr,
     /// When the session began.
     pub created: Instant,
     /// When media could first flow.
@@ -152,9 +154,24 @@ pub struct Peer {
     effects: VecDeque<Effect>,
 }
 
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { state, path, security, .. } = self;
+        f.debug_struct("Peer").field("state", state).field("path", path).field("security", security).finish_non_exhaustive()
+    }
+}
+
 impl Peer {
     /// A peer that has until `deadline` to connect.
-    pub fn new(broadcast: usize, role: Role, ice: Ice, handshake: Handshake, now: Instant, deadline: Instant) -> Self {
+    pub(crate) fn new(
+        broadcast: usize,
+        role: Role,
+        ice: Ice,
+        handshake: Handshake,
+        from: IpAddr,
+        now: Instant,
+        deadline: Instant,
+    ) -> Self {
         Self {
             broadcast,
             role,
@@ -165,6 +182,7 @@ impl Peer {
             is_queued: false,
             security: None,
             refused: Refused::default(),
+            from,
             created: now,
             connected: None,
             sent_bytes: 0,
@@ -179,18 +197,18 @@ impl Peer {
     }
 
     /// The ICE agent.
-    pub fn ice(&mut self) -> &mut Ice {
+    pub(crate) fn ice(&mut self) -> &mut Ice {
         &mut self.ice
     }
 
     /// Sets what the remote's certificate must hash to, when an answer tells it after the offer.
-    pub fn expect(&mut self, fingerprints: Vec<dtls::Fingerprint>, role: dtls::Role) {
+    pub(crate) fn expect(&mut self, fingerprints: Vec<dtls::Fingerprint>, role: dtls::Role) {
         self.handshake.fingerprints = fingerprints;
         self.handshake.role = role;
     }
 
     /// Takes a STUN datagram.
-    pub fn handle_stun(&mut self, now: Instant, datagram: stun::Datagram<'_>) -> bool {
+    pub(crate) fn handle_stun(&mut self, now: Instant, datagram: stun::Datagram<'_>) -> bool {
         let accepted = match &mut self.ice {
             Ice::Lite(agent) => agent.handle_datagram(now, datagram).is_ok(),
             Ice::Full(agent) => agent.handle_datagram(now, datagram).is_ok(),
@@ -204,7 +222,7 @@ impl Peer {
 
     /// Lets a DTLS datagram wait for its turn. Returns `false` if it was dropped: its sender has not passed a
     /// check (RFC 8827 §6.5 and the ClientHello race), or too many wait.
-    pub fn queue_handshake(&mut self, path: &Path, datagram: &[u8]) -> bool {
+    pub(crate) fn queue_handshake(&mut self, path: &Path, datagram: &[u8]) -> bool {
         let accepted = self.is_validated(path)
             && self.waiting.len() < MAX_WAITING_HANDSHAKE
             && datagram.len() <= MAX_HANDSHAKE_DATAGRAM;
@@ -217,7 +235,7 @@ impl Peer {
     }
 
     /// Takes one of the DTLS datagrams that wait.
-    pub fn step_handshake(&mut self, now: Instant) {
+    pub(crate) fn step_handshake(&mut self, now: Instant) {
         let Some(datagram) = self.waiting.pop_front() else { return };
         if let Some(dtls) = &mut self.dtls {
             if dtls.handle_datagram(now, &datagram).is_err() {
@@ -230,12 +248,12 @@ impl Peer {
     }
 
     /// Opens an SRTP packet in place.
-    pub fn open_rtp(&mut self, now: Instant, path: &Path, packet: &mut [u8]) -> Option<usize> {
+    pub(crate) fn open_rtp(&mut self, now: Instant, path: &Path, packet: &mut [u8]) -> Option<usize> {
         self.open(now, path, |inbound| inbound.unprotect_rtp(packet).ok())
     }
 
     /// Opens an SRTCP packet in place.
-    pub fn open_rtcp(&mut self, now: Instant, path: &Path, packet: &mut [u8]) -> Option<usize> {
+    pub(crate) fn open_rtcp(&mut self, now: Instant, path: &Path, packet: &mut [u8]) -> Option<usize> {
         self.open(now, path, |inbound| inbound.unprotect_rtcp(packet).ok())
     }
 
@@ -255,7 +273,7 @@ impl Peer {
     }
 
     /// Time arrived.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
         match &mut self.ice {
             Ice::Lite(agent) => agent.handle_timeout(now),
             Ice::Full(agent) => agent.handle_timeout(now),
@@ -277,7 +295,7 @@ impl Peer {
     }
 
     /// What goes out besides media: STUN, DTLS, RTCP, in this order.
-    pub fn poll_transmit(
+    pub(crate) fn poll_transmit(
         &mut self,
         now: Instant,
         clock: &NtpAnchor,
@@ -328,12 +346,12 @@ impl Peer {
     }
 
     /// What the owner is to do.
-    pub fn poll_effect(&mut self) -> Option<Effect> {
+    pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) and to poll again.
-    pub fn poll_timeout(&self, tracks: &[Track]) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self, tracks: &[Track]) -> Option<Instant> {
         let ice = match &self.ice {
             Ice::Lite(agent) => agent.poll_timeout(),
             Ice::Full(agent) => agent.poll_timeout(),
@@ -352,7 +370,7 @@ impl Peer {
     }
 
     /// Begins to say goodbye.
-    pub fn close(&mut self, now: Instant, reason: CloseReason) {
+    pub(crate) fn close(&mut self, now: Instant, reason: CloseReason) {
         if matches!(self.state, State::Closing(..)) {
             return;
         }
@@ -368,7 +386,7 @@ impl Peer {
     }
 
     /// Has an authenticated check come from this address?
-    pub fn is_validated(&self, path: &Path) -> bool {
+    pub(crate) fn is_validated(&self, path: &Path) -> bool {
         match &self.ice {
             Ice::Lite(agent) => agent.is_validated(path),
             Ice::Full(agent) => agent.is_validated(path),
@@ -376,7 +394,7 @@ impl Peer {
     }
 
     /// Can it be sent media?
-    pub fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.state == State::Connected
     }
 
@@ -453,7 +471,10 @@ impl Peer {
         };
         self.srtp = Some(Srtp { inbound, outbound });
         self.security = Some(Security {
-            version: connected.version.to_string(),
+            version: match connected.version {
+                dtls::Version::Dtls12 => "1.2".to_owned(),
+                other => format!("{other:?}"),
+            },
             cipher_suite: connected.cipher_suite,
             group: connected.group,
             srtp_profile,
@@ -465,6 +486,3 @@ impl Peer {
         }
     }
 }
-
-/// UDP is what media runs on; TCP comes with ICE-TCP.
-pub const TRANSPORT: Transport = Transport::Udp;

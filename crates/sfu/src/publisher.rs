@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use headwater_rtp::extension::{Kind as ExtensionKind, Map};
 use headwater_rtp::receive::{Arrival, NackGenerator, Statistics, TransportCcRecorder};
-use headwater_rtp::rtcp::{self, Builder};
+use headwater_rtp::rtcp::{self, Builder, FirEntry, SenderInfo};
 use headwater_rtp::{NtpAnchor, NtpTime, Packet, PayloadType, SequenceNumber, Ssrc, rtx};
 
 use crate::bucket::Bucket;
@@ -12,13 +12,13 @@ use crate::history::Carried;
 use crate::track::{Format, Kind, Parts, Pushed, SenderClock, Track};
 
 /// The most synchronisation sources that one publisher may use; packets of further ones are dropped.
-pub const MAX_SOURCES: usize = 16;
+pub(crate) const MAX_SOURCES: usize = 16;
 /// Time between receiver reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a payload type means on a media line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meaning {
+pub(crate) enum Meaning {
     /// Media of the line's n-th format.
     Media(u8),
     /// Repair of media with this payload type (RFC 4588).
@@ -27,7 +27,7 @@ pub enum Meaning {
 
 /// What a publisher agreed to for one media line.
 #[derive(Debug, Clone)]
-pub struct Agreement {
+pub(crate) struct Agreement {
     /// Audio or video.
     pub kind: Kind,
     /// Identification of the media line.
@@ -67,7 +67,7 @@ struct Source {
 
 /// Counters of a publisher.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Received {
+pub(crate) struct Received {
     /// RTP packets that passed SRTP.
     pub packets: u64,
     /// Their bytes, headers included.
@@ -86,7 +86,7 @@ pub struct Received {
 
 /// The inbound side of a publishing peer.
 #[derive(Debug)]
-pub struct Publisher {
+pub(crate) struct Publisher {
     lines: Vec<Line>,
     sources: Vec<Source>,
     transport_cc: TransportCcRecorder,
@@ -109,7 +109,7 @@ struct ClockOffset(u64);
 
 /// What a packet changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handled {
+pub(crate) enum Handled {
     /// The track has something new.
     Stored {
         /// Index of the track.
@@ -124,7 +124,7 @@ pub enum Handled {
 impl Publisher {
     /// A publisher of these media lines. `ssrc` is ours, in feedback; `bitrate` the most it may send, in bits
     /// per second.
-    pub fn new(agreements: Vec<Agreement>, ssrc: Ssrc, cname: String, bitrate: u64, now: Instant) -> Self {
+    pub(crate) fn new(agreements: Vec<Agreement>, ssrc: Ssrc, cname: String, bitrate: u64, now: Instant) -> Self {
         let line = |agreement| Line { agreement, track: 0, formats: Vec::new(), fir_sequence: 0 };
         Self {
             lines: agreements.into_iter().map(line).collect(),
@@ -145,12 +145,12 @@ impl Publisher {
     }
 
     /// What was agreed, line by line.
-    pub fn agreements(&self) -> impl Iterator<Item = &Agreement> {
+    pub(crate) fn agreements(&self) -> impl Iterator<Item = &Agreement> {
         self.lines.iter().map(|line| &line.agreement)
     }
 
     /// Binds line `line` to a track, whose indices for the line's formats are `formats`.
-    pub fn bind(&mut self, line: usize, track: usize, formats: Vec<u8>) {
+    pub(crate) fn bind(&mut self, line: usize, track: usize, formats: Vec<u8>) {
         if let Some(line) = self.lines.get_mut(line) {
             line.track = track;
             line.formats = formats;
@@ -158,7 +158,7 @@ impl Publisher {
     }
 
     /// Takes an RTP packet that passed SRTP.
-    pub fn handle_rtp(
+    pub(crate) fn handle_rtp(
         &mut self,
         now: Instant,
         received: Instant,
@@ -202,15 +202,15 @@ impl Publisher {
     }
 
     /// Takes a compound RTCP packet that passed SRTCP. Returns `true` if the publisher said goodbye.
-    pub fn handle_rtcp(&mut self, now: Instant, clock: &NtpAnchor, bytes: &[u8], tracks: &mut [Track]) -> bool {
+    pub(crate) fn handle_rtcp(&mut self, now: Instant, clock: &NtpAnchor, bytes: &[u8], tracks: &mut [Track]) -> bool {
         let mut bye = false;
         for packet in rtcp::packets(bytes).flatten() {
             match packet {
                 rtcp::Packet::SenderReport(report) => {
-                    self.handle_sender_report(now, clock, report.ssrc(), report.ntp(), report.rtp_timestamp(), tracks);
+                    self.handle_sender_report(now, clock, &report.info, tracks);
                 }
                 rtcp::Packet::Bye(goodbye) => {
-                    bye |= goodbye.ssrcs().any(|ssrc| self.sources.iter().any(|s| s.ssrc == ssrc));
+                    bye |= goodbye.sources().any(|ssrc| self.sources.iter().any(|s| s.ssrc == ssrc));
                 }
                 _ => {}
             }
@@ -219,13 +219,13 @@ impl Publisher {
     }
 
     /// Appends the RTCP that is due. Returns `false` if none is.
-    pub fn poll_feedback(&mut self, now: Instant, tracks: &mut [Track], rtcp: &mut Builder<'_>) -> bool {
+    pub(crate) fn poll_feedback(&mut self, now: Instant, tracks: &mut [Track], rtcp: &mut Builder<'_>) -> bool {
         let mut any = false;
         if self.saying_bye {
             self.saying_bye = false;
             rtcp.receiver_report(self.ssrc, &[]);
             rtcp.sdes_cname(self.ssrc, &self.cname);
-            rtcp.bye(&[self.ssrc]);
+            rtcp.bye(&[self.ssrc], None);
             return true;
         }
         if now >= self.next_report {
@@ -241,7 +241,7 @@ impl Publisher {
     }
 
     /// When [`poll_feedback`](Self::poll_feedback) next has something to say.
-    pub fn poll_timeout(&self, tracks: &[Track]) -> Instant {
+    pub(crate) fn poll_timeout(&self, tracks: &[Track]) -> Instant {
         let nacks = self.sources.iter().filter_map(|source| source.nack.as_ref()?.poll_timeout());
         let key_frames = self.bound_lines().filter_map(|(line, _)| tracks.get(line.track)?.key_frames.poll_timeout());
         nacks
@@ -253,17 +253,17 @@ impl Publisher {
     }
 
     /// Goodbye is to be said with the next feedback.
-    pub fn say_bye(&mut self) {
+    pub(crate) fn say_bye(&mut self) {
         self.saying_bye = true;
     }
 
     /// How long it has sent nothing.
-    pub fn silence(&self, now: Instant) -> Duration {
+    pub(crate) fn silence(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.last_received.unwrap_or(self.created))
     }
 
     /// The round-trip time, as measured elsewhere, that paces requests for resends.
-    pub fn set_rtt(&mut self, rtt: Duration) {
+    pub(crate) fn set_rtt(&mut self, rtt: Duration) {
         self.rtt = Some(rtt);
         for source in &mut self.sources {
             if let Some(nack) = &mut source.nack {
@@ -273,8 +273,13 @@ impl Publisher {
     }
 
     /// Counters.
-    pub fn received(&self) -> Received {
+    pub(crate) fn received(&self) -> Received {
         self.received
+    }
+
+    /// The round-trip time, if it has been told.
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        self.rtt
     }
 
     fn record_transport_sequence(&mut self, packet: &Packet<&[u8]>, received: Instant) {
@@ -388,11 +393,10 @@ impl Publisher {
         &mut self,
         now: Instant,
         clock: &NtpAnchor,
-        ssrc: Ssrc,
-        ntp: NtpTime,
-        timestamp: u32,
+        info: &SenderInfo,
         tracks: &mut [Track],
     ) {
+        let SenderInfo { ssrc, ntp, rtp_timestamp: timestamp, .. } = *info;
         let Some(source) = self.sources.iter_mut().find(|source| source.ssrc == ssrc) else { return };
         source.statistics.note_sender_report(now, ntp);
         if source.is_rtx {
@@ -409,7 +413,7 @@ impl Publisher {
     fn report(&mut self, now: Instant, rtcp: &mut Builder<'_>) {
         let mut blocks = Vec::with_capacity(self.sources.len());
         for source in &mut self.sources {
-            blocks.push(source.statistics.report_block(source.ssrc, now));
+            blocks.extend(source.statistics.report_block(now, source.ssrc));
         }
         rtcp.receiver_report(self.ssrc, &blocks);
         rtcp.sdes_cname(self.ssrc, &self.cname);
@@ -423,7 +427,7 @@ impl Publisher {
             nack.poll(now, &mut self.lost);
             if !self.lost.is_empty() {
                 self.received.nacks += self.lost.len() as u64;
-                rtcp.nack(self.ssrc, source.ssrc, &self.lost);
+                rtcp.nack(self.ssrc, source.ssrc, self.lost.iter().copied());
                 any = true;
             }
         }
@@ -437,7 +441,8 @@ impl Publisher {
             let Some(source) = media else { continue };
             let line = &mut self.lines[index];
             let Some(track) = tracks.get_mut(line.track) else { continue };
-            if source.nack.as_mut().is_some_and(NackGenerator::take_needs_key_frame) {
+            if let Some(nack) = source.nack.as_mut().filter(|nack| nack.needs_key_frame()) {
+                nack.key_frame_requested();
                 track.key_frames.want(now);
             }
             if track.kind == Kind::Video && track.key_frames.take(now) {
@@ -445,7 +450,7 @@ impl Publisher {
                     rtcp.pli(self.ssrc, source.ssrc);
                 } else {
                     line.fir_sequence = line.fir_sequence.wrapping_add(1);
-                    rtcp.fir(self.ssrc, source.ssrc, line.fir_sequence);
+                    rtcp.fir(self.ssrc, &[FirEntry::new(source.ssrc, line.fir_sequence)]);
                 }
                 any = true;
             }

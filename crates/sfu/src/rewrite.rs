@@ -9,14 +9,14 @@ use std::collections::VecDeque;
 use crate::history::Meta;
 
 /// The most runs kept; a NACK for something older is ignored.
-pub const MAX_RUNS: usize = 32;
+pub(crate) const MAX_RUNS: usize = 32;
 /// A viewer who starts at a cached key frame gets the frames up to the live one with timestamps that advance
 /// this many times slower, so that its player shows them at once and is live with the last of them.
 const CATCH_UP: u32 = 16;
 
 /// What a packet carries towards one viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outgoing {
+pub(crate) struct Outgoing {
     /// Outgoing sequence number, extended; the packet carries its low 16 bits.
     pub sequence: u64,
     /// Outgoing RTP timestamp.
@@ -68,7 +68,7 @@ impl Run {
 
 /// The rewriting state of one viewer and track.
 #[derive(Debug)]
-pub struct Rewriter {
+pub(crate) struct Rewriter {
     runs: VecDeque<Run>,
     first_sequence: u64,
     first_timestamp: u32,
@@ -84,7 +84,7 @@ struct Sent {
 impl Rewriter {
     /// Starts with numbers of the caller's choice; `first_sequence` should lie below 2^15, so that a receiver
     /// who misses the first packets cannot take a wrap for its start (RFC 3711 §3.3.1).
-    pub fn new(first_sequence: u16, first_timestamp: u32) -> Self {
+    pub(crate) fn new(first_sequence: u16, first_timestamp: u32) -> Self {
         // One rollover ahead, so that the extended number never falls below zero.
         let first_sequence = u64::from(first_sequence) + (1 << 16);
         Self { runs: VecDeque::new(), first_sequence, first_timestamp, highest: None }
@@ -92,7 +92,7 @@ impl Rewriter {
 
     /// Begins a run at `meta`: its packet follows what was sent last without a gap. `live` is the newest
     /// source timestamp of the track if the run starts behind it and should catch up.
-    pub fn start_run(&mut self, meta: &Meta, live: Option<u32>, clock_rate: u32) {
+    pub(crate) fn start_run(&mut self, meta: &Meta, live: Option<u32>, clock_rate: u32) {
         let (sequence, timestamp, picture_id, tl0) = match &self.highest {
             Some(sent) => {
                 let elapsed = meta.received.saturating_duration_since(sent.received).as_micros() as u64;
@@ -132,28 +132,28 @@ impl Rewriter {
     }
 
     /// Has anything been sent?
-    pub fn has_started(&self) -> bool {
+    pub(crate) fn has_started(&self) -> bool {
         self.highest.is_some()
     }
 
     /// The numbers for a packet, or `None` if it belongs to no run: it came before the viewer joined, or
     /// between two runs.
     #[inline]
-    pub fn rewrite(&self, meta: &Meta) -> Option<Outgoing> {
+    pub(crate) fn rewrite(&self, meta: &Meta) -> Option<Outgoing> {
         let run = self.runs.iter().rev().find(|run| run.source_base <= meta.sequence)?;
         run.outgoing(meta)
     }
 
     /// Notes that a packet has been sent under these numbers.
     #[inline]
-    pub fn note_sent(&mut self, meta: &Meta, outgoing: Outgoing) {
+    pub(crate) fn note_sent(&mut self, meta: &Meta, outgoing: Outgoing) {
         if self.highest.as_ref().is_none_or(|sent| outgoing.sequence > sent.outgoing.sequence) {
             self.highest = Some(Sent { outgoing, received: meta.received });
         }
     }
 
     /// The source sequence number behind an outgoing 16-bit one that a viewer names in a NACK.
-    pub fn source_of(&self, sequence: u16) -> Option<u64> {
+    pub(crate) fn source_of(&self, sequence: u16) -> Option<u64> {
         let highest = self.highest.as_ref()?.outgoing.sequence;
         let behind = u64::from((highest as u16).wrapping_sub(sequence));
         let extended = highest.checked_sub(behind)?;
@@ -165,12 +165,12 @@ impl Rewriter {
     }
 
     /// Maps a source timestamp of the newest run, as a sender report needs it. Live time, not compressed.
-    pub fn map_timestamp(&self, source: u32) -> Option<u32> {
+    pub(crate) fn map_timestamp(&self, source: u32) -> Option<u32> {
         self.runs.back().map(|run| source.wrapping_add(run.timestamp_offset))
     }
 
     /// The newest packet sent.
-    pub fn highest(&self) -> Option<Outgoing> {
+    pub(crate) fn highest(&self) -> Option<Outgoing> {
         self.highest.as_ref().map(|sent| sent.outgoing)
     }
 }
@@ -186,7 +186,7 @@ mod tests {
 
     fn meta(sequence: u64, timestamp: u32, picture: u16, received: Instant) -> Meta {
         let mut descriptor = Descriptor::default();
-        descriptor.picture_id = Some(PictureId { value: picture, bits: 15 });
+        descriptor.picture_id = Some(PictureId::wide(picture));
         descriptor.tl0_picture_index = Some(picture as u8);
         Meta {
             sequence,

@@ -4,7 +4,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// Random values for new sessions.
-pub struct Seeds(ChaCha20Rng);
+pub(crate) struct Seeds(ChaCha20Rng);
 
 impl Seeds {
     pub(crate) fn new(seed: [u8; 32]) -> Self {

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use slab::Slab;
 use crate::broadcast::{Broadcast, round_of};
 use crate::config::{Config, ConfigError};
 use crate::demux::Protocol;
+use crate::dump::Dump;
 use crate::error::Error;
 use crate::event::{CloseReason, Event};
 use crate::peer::{Effect, Peer, Role, State};
@@ -24,7 +25,7 @@ use crate::seeds::Seeds;
 use crate::track::Kind;
 
 /// DTLS datagrams of all peers that may wait for their turn.
-pub const MAX_WAITING_HANDSHAKES: usize = 4096;
+pub(crate) const MAX_WAITING_HANDSHAKES: usize = 4096;
 /// The broadcast of a peer that has left its own.
 const NOWHERE: usize = usize::MAX;
 /// Datagrams are never longer than this on the way out (RFC 8831 §5 has the reasoning for 1,200).
@@ -70,6 +71,10 @@ pub struct Sfu {
     routes: HashMap<SocketAddr, PeerId>,
     /// Our ICE user fragments, for the first check of a peer.
     pub(crate) ufrags: HashMap<String, PeerId>,
+    /// Offers of ours that wait for their answer.
+    pub(crate) offers: HashMap<PeerId, (headwater_sdp::Session, headwater_sdp::Local)>,
+    /// Sessions by the address that signalled them.
+    pub(crate) addresses: HashMap<IpAddr, usize>,
     timers: BinaryHeap<Reverse<(Instant, PeerId)>>,
     /// Peers with STUN, DTLS or RTCP to send.
     control: VecDeque<PeerId>,
@@ -82,6 +87,8 @@ pub struct Sfu {
     active: [VecDeque<usize>; 2],
     pub(crate) events: VecDeque<Event>,
     serial: u32,
+    started: Instant,
+    unix: Duration,
     now: Instant,
     totals: crate::stats::Totals,
 }
@@ -104,6 +111,8 @@ impl Sfu {
             names: HashMap::new(),
             routes: HashMap::new(),
             ufrags: HashMap::new(),
+            offers: HashMap::new(),
+            addresses: HashMap::new(),
             timers: BinaryHeap::new(),
             control: VecDeque::new(),
             handshakes: VecDeque::new(),
@@ -112,6 +121,8 @@ impl Sfu {
             active: [VecDeque::new(), VecDeque::new()],
             events: VecDeque::new(),
             serial: 0,
+            started: now,
+            unix,
             now,
             totals: crate::stats::Totals::default(),
             config,
@@ -197,6 +208,31 @@ impl Sfu {
     pub fn close(&mut self, now: Instant, peer: PeerId) -> bool {
         let now = self.advance(now);
         self.close_with(now, peer, CloseReason::ClosedByOwner)
+    }
+
+    /// Are there no sessions at all?
+    pub fn is_empty(&self) -> bool {
+        self.peers.is_empty()
+    }
+
+    /// A random value from the unit's own stream, for the owner to name a session with.
+    pub fn random_id(&mut self) -> [u8; 16] {
+        let mut id = [0; 16];
+        id.copy_from_slice(&self.seeds.seed()[..16]);
+        id
+    }
+
+    /// Starts to record a publisher's RTP headers and payload sizes. Returns `false` if there is no such peer.
+    pub fn start_dump(&mut self, now: Instant, peer: PeerId, duration: Duration) -> bool {
+        let unix = self.unix + now.saturating_duration_since(self.started);
+        let Some(peer) = self.peer_mut(peer) else { return false };
+        peer.dump = Some(Dump::new(now, now + duration, unix));
+        true
+    }
+
+    /// Ends a recording and hands out the file, in the rtpdump format.
+    pub fn take_dump(&mut self, peer: PeerId) -> Option<Vec<u8>> {
+        self.peer_mut(peer)?.dump.take().map(Dump::into_bytes)
     }
 
     /// Does this session exist?
@@ -496,6 +532,10 @@ impl Sfu {
             return;
         };
         let tracks = broadcasts.get(peer.broadcast).map_or(&[][..], |broadcast| &broadcast.tracks);
+        // Who is about to be polled is scheduled after that: before, what it waits for may be due already.
+        if peer.is_queued {
+            return;
+        }
         if let Some(due) = peer.poll_timeout(tracks)
             && peer.scheduled.is_none_or(|scheduled| due < scheduled)
         {
@@ -605,6 +645,13 @@ impl Sfu {
         let (_, peer) = self.peers.remove(id.index as usize);
         self.routes.retain(|_, routed| *routed != id);
         self.ufrags.retain(|_, named| *named != id);
+        self.offers.remove(&id);
+        if let Some(sessions) = self.addresses.get_mut(&peer.from) {
+            *sessions -= 1;
+            if *sessions == 0 {
+                self.addresses.remove(&peer.from);
+            }
+        }
         let reason = match peer.state {
             State::Closing(_, reason) => reason,
             _ => CloseReason::ClosedByOwner,

@@ -11,7 +11,7 @@ use headwater_sdp::{self as sdp, AnswerError, Fragment, Local, NegotiatedMedia, 
 use crate::broadcast::Broadcast;
 use crate::config::is_exempt;
 use crate::error::SignalError;
-use crate::forward::{self, Forwarder, Start};
+use crate::forward::{Forwarder, Start};
 use crate::negotiate;
 use crate::peer::{Handshake, Ice, Peer, Role, State};
 use crate::peer_id::PeerId;
@@ -207,7 +207,7 @@ impl Sfu {
         if what.send {
             for format in &what.formats {
                 let outgoing =
-                    Outgoing::new("headwater", format.codec.to_string(), &*cname, self.seeds.u32());
+                    Outgoing::new("headwater", format.codec.name(), &*cname, self.seeds.u32());
                 if format.codec.is_video() {
                     let rtx = self.seeds.u32();
                     local.video.push(outgoing.with_rtx(rtx));
@@ -453,7 +453,7 @@ impl Offering {
 
 /// Can who takes parameters `known` play `offered`?
 pub(crate) fn parameters_match(codec: headwater_rtp::Codec, known: &str, offered: &str) -> bool {
-    sdp::is_same_format(&codec.to_string(), known, offered)
+    sdp::is_same_format(codec.name(), known, offered)
 }
 
 /// The worker that a Binding request's user fragment names, if it is one of ours.
@@ -492,6 +492,3 @@ fn refusal(error: AnswerError) -> SignalError {
         _ => SignalError::InvalidOffer(error.to_string()),
     }
 }
-
-/// Re-exported for the forwarder.
-pub(crate) use forward::matches;

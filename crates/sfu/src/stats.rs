@@ -150,7 +150,7 @@ impl Sfu {
                 .filter(|track| track.has_started())
                 .map(|track| TrackInfo {
                     kind: track.kind,
-                    codec: track.live_format().map_or_else(String::new, |format| format.codec.to_string()),
+                    codec: track.live_format().map_or_else(String::new, |format| format.codec.name().to_owned()),
                     resolution: track.resolution(),
                     key_frame_requests: track.key_frames.sent,
                     history_bytes: track.history.bytes(),
@@ -201,7 +201,7 @@ impl Sfu {
         if let Some(broadcast) = broadcast {
             let mut live: Vec<_> = broadcast.live_formats().collect();
             live.sort_by_key(|(kind, _)| *kind);
-            info.codecs = live.into_iter().map(|(_, format)| format.codec.to_string()).collect();
+            info.codecs = live.into_iter().map(|(_, format)| format.codec.name().to_owned()).collect();
         }
         match &peer.role {
             Role::Publisher(publisher) => {

@@ -11,7 +11,7 @@ use crate::history::Carried;
 
 /// Extension ids that one viewer's media line uses.
 #[derive(Debug, Clone, Default)]
-pub struct ExtensionIds {
+pub(crate) struct ExtensionIds {
     /// `(id, kind)` as negotiated; kinds that we do not write are ignored.
     pub ids: Vec<(u8, Kind)>,
     /// The media line's identification, sent on every packet where the extension is negotiated.
@@ -20,7 +20,7 @@ pub struct ExtensionIds {
 
 /// A header to copy.
 #[derive(Debug, Clone)]
-pub struct Template {
+pub(crate) struct Template {
     bytes: Vec<u8>,
     orientation: Option<usize>,
     audio_level: Option<usize>,
@@ -29,7 +29,7 @@ pub struct Template {
 
 /// The fields that differ from packet to packet.
 #[derive(Debug, Clone, Copy)]
-pub struct Fields {
+pub(crate) struct Fields {
     /// Payload type.
     pub payload_type: PayloadType,
     /// Marker bit.
@@ -51,7 +51,7 @@ const MAX_ONE_BYTE_LEN: usize = 16;
 impl Template {
     /// A header of `ssrc` with the extensions of `extensions`. `with_playout_delay` reserves that element,
     /// which costs four bytes a packet, only where the track makes use of it.
-    pub fn new(ssrc: Ssrc, extensions: &ExtensionIds, with_playout_delay: bool) -> Self {
+    pub(crate) fn new(ssrc: Ssrc, extensions: &ExtensionIds, with_playout_delay: bool) -> Self {
         let mut elements: Vec<(u8, Kind, Vec<u8>)> = Vec::new();
         for &(id, kind) in &extensions.ids {
             let value = match kind {
@@ -100,17 +100,17 @@ impl Template {
     }
 
     /// Bytes that the header takes.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// Appends the header of one packet to `out`.
     #[inline]
-    pub fn write(&self, fields: &Fields, carried: &Carried, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, fields: &Fields, carried: &Carried, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&self.bytes);
         let header = &mut out[start..];
-        header[1] = u8::from(fields.marker) << 7 | fields.payload_type.get();
+        header[1] = u8::from(fields.marker) << 7 | fields.payload_type.value();
         header[2..4].copy_from_slice(&fields.sequence.to_be_bytes());
         header[4..8].copy_from_slice(&fields.timestamp.to_be_bytes());
         if let Some(at) = self.orientation {

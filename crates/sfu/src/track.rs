@@ -366,6 +366,6 @@ impl PictureIds {
         if self.last.is_none_or(|last| (value.wrapping_sub(last) & 0x7fff) < 0x4000) {
             self.last = Some(value);
         }
-        payload::PictureId { value, bits: 15 }
+        payload::PictureId::wide(value)
     }
 }

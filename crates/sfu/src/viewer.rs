@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use headwater_rtp::rtcp::{self, Builder};
+use headwater_rtp::rtcp::{self, Builder, SenderInfo};
 use headwater_rtp::{NtpAnchor, NtpTime, Ssrc};
 use headwater_srtp::Context;
 
@@ -16,17 +16,17 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const FIRST_REPORT_INTERVAL: Duration = Duration::from_millis(200);
 const FIRST_REPORTS: u32 = 4;
 /// Resends that may wait; a viewer who reports more at once has lost the picture anyway.
-pub const MAX_PENDING_RESENDS: usize = 256;
+pub(crate) const MAX_PENDING_RESENDS: usize = 256;
 /// The same packet is not resent again within this time.
 const RESEND_INTERVAL: Duration = Duration::from_millis(30);
 /// How many resends are remembered for that.
 const MAX_RECENT_RESENDS: usize = 64;
 /// Segments of one burst, and its bytes: what one GSO message may carry at most.
-pub const MAX_BURST_PACKETS: usize = 16;
+pub(crate) const MAX_BURST_PACKETS: usize = 16;
 
 /// One media line towards a viewer.
 #[derive(Debug)]
-pub struct Line {
+pub(crate) struct Line {
     /// Index of the broadcast's track.
     pub track: usize,
     /// Its forwarder.
@@ -35,7 +35,7 @@ pub struct Line {
 
 /// What a viewer's reports say.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Reported {
+pub(crate) struct Reported {
     /// Round-trip time, by its last receiver report.
     pub rtt: Option<Duration>,
     /// Fraction of packets lost since its report before, in 1/256, the worse of its lines.
@@ -52,7 +52,7 @@ pub struct Reported {
 
 /// The outbound side of a viewing peer.
 #[derive(Debug)]
-pub struct Viewer {
+pub(crate) struct Viewer {
     lines: Vec<Line>,
     resends: VecDeque<(usize, u16)>,
     recent: VecDeque<(usize, u16, Instant)>,
@@ -66,7 +66,7 @@ pub struct Viewer {
 
 impl Viewer {
     /// A viewer of these lines.
-    pub fn new(lines: Vec<Line>, cname: String) -> Self {
+    pub(crate) fn new(lines: Vec<Line>, cname: String) -> Self {
         Self {
             lines,
             resends: VecDeque::new(),
@@ -81,18 +81,18 @@ impl Viewer {
     }
 
     /// Its lines.
-    pub fn lines(&self) -> &[Line] {
+    pub(crate) fn lines(&self) -> &[Line] {
         &self.lines
     }
 
     /// Has it been connected?
-    pub fn has_started(&self) -> bool {
+    pub(crate) fn has_started(&self) -> bool {
         self.started
     }
 
     /// It is connected: every line starts at the best place its track has, and asks for a key frame where there
     /// is none.
-    pub fn begin(&mut self, now: Instant, tracks: &mut [Track]) {
+    pub(crate) fn begin(&mut self, now: Instant, tracks: &mut [Track]) {
         self.started = true;
         for line in &mut self.lines {
             let Some(track) = tracks.get_mut(line.track) else { continue };
@@ -104,7 +104,7 @@ impl Viewer {
 
     /// Writes what this viewer gets next of one kind: packets of equal size that leave as one message. Returns
     /// the size of each and their total, or `None` if there is nothing.
-    pub fn next_burst(
+    pub(crate) fn next_burst(
         &mut self,
         now: Instant,
         kind: Kind,
@@ -142,7 +142,7 @@ impl Viewer {
     }
 
     /// Writes the next packet that is to be resent.
-    pub fn next_resend(
+    pub(crate) fn next_resend(
         &mut self,
         now: Instant,
         tracks: &[Track],
@@ -164,31 +164,31 @@ impl Viewer {
     }
 
     /// Are there packets to resend?
-    pub fn has_resends(&self) -> bool {
+    pub(crate) fn has_resends(&self) -> bool {
         !self.resends.is_empty()
     }
 
     /// Takes a compound RTCP packet that passed SRTCP.
-    pub fn handle_rtcp(&mut self, now: Instant, clock: &NtpAnchor, bytes: &[u8], tracks: &mut [Track]) {
+    pub(crate) fn handle_rtcp(&mut self, now: Instant, clock: &NtpAnchor, bytes: &[u8], tracks: &mut [Track]) {
         for packet in rtcp::packets(bytes).flatten() {
             match packet {
                 rtcp::Packet::ReceiverReport(report) => {
-                    for block in report.blocks() {
+                    for block in report.reports() {
                         self.handle_report_block(now, clock, &block);
                     }
                 }
                 rtcp::Packet::SenderReport(report) => {
-                    for block in report.blocks() {
+                    for block in report.reports() {
                         self.handle_report_block(now, clock, &block);
                     }
                 }
                 rtcp::Packet::Nack(nack) => {
-                    let Some(line) = self.line_of(nack.media_ssrc()) else { continue };
+                    let Some(line) = self.line_of(nack.media) else { continue };
                     for sequence in nack.lost() {
                         self.request_resend(now, line, sequence.0);
                     }
                 }
-                rtcp::Packet::Pli(pli) => self.request_key_frame(now, pli.media_ssrc(), tracks),
+                rtcp::Packet::Pli(pli) => self.request_key_frame(now, pli.media, tracks),
                 rtcp::Packet::Fir(fir) => {
                     for entry in fir.entries() {
                         self.request_key_frame(now, entry.ssrc, tracks);
@@ -200,7 +200,7 @@ impl Viewer {
     }
 
     /// Appends the RTCP that is due. Returns `false` if none is.
-    pub fn poll_feedback(
+    pub(crate) fn poll_feedback(
         &mut self,
         now: Instant,
         clock: &NtpAnchor,
@@ -213,7 +213,7 @@ impl Viewer {
             rtcp.receiver_report(first.forwarder.agreement().ssrc, &[]);
             rtcp.sdes_cname(first.forwarder.agreement().ssrc, &self.cname);
             let ssrcs: Vec<_> = self.lines.iter().map(|line| line.forwarder.agreement().ssrc).collect();
-            rtcp.bye(&ssrcs);
+            rtcp.bye(&ssrcs, None);
             return true;
         }
         if self.next_report.is_none_or(|due| due > now) {
@@ -226,18 +226,18 @@ impl Viewer {
     }
 
     /// When [`poll_feedback`](Self::poll_feedback) next has something to say.
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.next_report
     }
 
     /// Goodbye is to be said with the next feedback.
-    pub fn say_bye(&mut self) {
+    pub(crate) fn say_bye(&mut self) {
         self.saying_bye = true;
         self.resends.clear();
     }
 
     /// What it reported.
-    pub fn reported(&self) -> Reported {
+    pub(crate) fn reported(&self) -> Reported {
         self.reported
     }
 
@@ -260,7 +260,8 @@ impl Viewer {
             let source = clock.timestamp_at(ntp, track.clock_rate());
             let Some(timestamp) = forwarder.map_timestamp(source) else { continue };
             let sent = forwarder.sent();
-            rtcp.sender_report(forwarder.agreement().ssrc, ntp, timestamp, sent.packets, sent.octets, &[]);
+            let ssrc = forwarder.agreement().ssrc;
+            rtcp.sender_report(&SenderInfo::new(ssrc, ntp, timestamp, sent.packets, sent.octets), &[]);
             any = true;
         }
         if any {
@@ -289,11 +290,14 @@ impl Viewer {
 
     fn request_resend(&mut self, now: Instant, line: usize, sequence: u16) {
         self.reported.nacks += 1;
+        if self.resends.len() >= MAX_PENDING_RESENDS {
+            return;
+        }
         while self.recent.front().is_some_and(|(.., at)| now.saturating_duration_since(*at) > RESEND_INTERVAL) {
             self.recent.pop_front();
         }
         let just_resent = self.recent.iter().any(|(l, s, _)| (*l, *s) == (line, sequence));
-        if !just_resent && self.resends.len() < MAX_PENDING_RESENDS && !self.resends.contains(&(line, sequence)) {
+        if !just_resent && !self.resends.contains(&(line, sequence)) {
             self.resends.push_back((line, sequence));
         }
     }
@@ -309,7 +313,7 @@ impl Viewer {
 
 /// Packets of one size that lie one behind the other in the send buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Burst {
+pub(crate) struct Burst {
     /// Bytes of each packet; the last may be shorter.
     pub segment: usize,
     /// Bytes of all.

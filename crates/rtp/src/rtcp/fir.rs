@@ -22,6 +22,13 @@ pub struct FirEntry {
     pub sequence: u8,
 }
 
+impl FirEntry {
+    /// A request for a key frame of `ssrc`.
+    pub const fn new(ssrc: Ssrc, sequence: u8) -> Self {
+        Self { ssrc, sequence }
+    }
+}
+
 impl<'a> Fir<'a> {
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
         // The media SSRC of the common header is unused (RFC 5104 §4.3.1.2).

@@ -10,6 +10,8 @@ pub use error::AnswerError;
 pub(crate) use section::{OutgoingTracks, bandwidths, describe_outgoing, local_transport};
 pub(crate) use transport::{bundle_tag, remote};
 
+pub use codec::is_same_format;
+
 use codec::Chosen;
 
 use crate::{

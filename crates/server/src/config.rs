@@ -1,0 +1,442 @@
+//! Settings: flag > `HEADWATER_*` variable > TOML file > default. The names are a contract.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::{fs, thread};
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use headwater_node::Takeover;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+const DEFAULT_HTTP: &str = "127.0.0.1:8080";
+const DEFAULT_MEDIA_PORT: u16 = 8189;
+const DEFAULT_LOG: &str = "info";
+/// Longest token, bytes.
+const MAX_TOKEN_LEN: usize = 256;
+/// Most worker threads that can be asked for.
+const MAX_WORKERS: usize = 1024;
+
+/// WebRTC live streaming: publish over WHIP, watch over WHEP.
+#[derive(Parser)]
+#[command(name = "headwater", version, about, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the server (also without any subcommand).
+    Serve(Options),
+    /// Prints the settings in force as TOML, tokens hidden, and ends.
+    Config(Options),
+}
+
+/// What to do, with which options.
+pub(crate) enum Action {
+    Serve(Options),
+    PrintConfig(Options),
+}
+
+impl Cli {
+    pub(crate) fn action(self) -> Action {
+        match self.command {
+            None => Action::Serve(self.options),
+            Some(Command::Serve(options)) => Action::Serve(options),
+            Some(Command::Config(options)) => Action::PrintConfig(options),
+        }
+    }
+}
+
+/// Flags and their environment variables; `None` or empty = not given.
+#[derive(Args, Default, Debug)]
+pub(crate) struct Options {
+    /// Address of the HTTP server [default: 127.0.0.1:8080]
+    #[arg(long, env = "HEADWATER_HTTP", value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// UDP address for media, repeatable [default: 0.0.0.0:8189 and [::]:8189]
+    #[arg(long, env = "HEADWATER_MEDIA", value_name = "ADDR", value_delimiter = ',')]
+    media: Vec<SocketAddr>,
+    /// Address or host name that peers reach the media at, repeatable [default: the interfaces]
+    #[arg(long, env = "HEADWATER_ADVERTISE", value_name = "IP-or-host", value_delimiter = ',')]
+    advertise: Vec<String>,
+    /// Media worker threads [default: one per core]
+    #[arg(long, env = "HEADWATER_WORKERS", value_name = "N")]
+    workers: Option<NonZeroUsize>,
+    /// Token that publishers must send
+    #[arg(long, env = "HEADWATER_PUBLISH_TOKEN", value_name = "T", hide_env_values = true)]
+    publish_token: Option<String>,
+    /// Token that viewers must send
+    #[arg(long, env = "HEADWATER_WATCH_TOKEN", value_name = "T", hide_env_values = true)]
+    watch_token: Option<String>,
+    /// Token for the administration API
+    #[arg(long, env = "HEADWATER_ADMIN_TOKEN", value_name = "T", hide_env_values = true)]
+    admin_token: Option<String>,
+    /// Makes no publish and watch tokens off loopback: everybody may publish and watch
+    #[arg(long, env = "HEADWATER_OPEN", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    open: Option<bool>,
+    /// When a second publisher replaces the first [default: stale]
+    #[arg(long, env = "HEADWATER_TAKEOVER", value_name = "WHEN")]
+    takeover: Option<TakeoverRule>,
+    /// Certificate chain (PEM) for HTTPS
+    #[arg(long, env = "HEADWATER_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// Private key (PEM) for HTTPS
+    #[arg(long, env = "HEADWATER_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// HTTPS with a certificate made at each start
+    #[arg(long, env = "HEADWATER_TLS", value_name = "MODE")]
+    tls: Option<TlsMode>,
+    /// Log filter, as in RUST_LOG [default: info]
+    #[arg(long, env = "HEADWATER_LOG", value_name = "FILTER")]
+    log: Option<String>,
+    /// TOML file with the same settings
+    #[arg(long, env = "HEADWATER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// `--takeover`: when a second publisher of a stream replaces the first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TakeoverRule {
+    /// At once
+    Always,
+    /// If the first was silent for 2 s
+    Stale,
+    /// Not before the first has gone
+    Never,
+}
+
+impl From<TakeoverRule> for Takeover {
+    fn from(rule: TakeoverRule) -> Self {
+        match rule {
+            TakeoverRule::Always => Self::Always,
+            TakeoverRule::Stale => Self::Stale,
+            TakeoverRule::Never => Self::Never,
+        }
+    }
+}
+
+/// `--tls`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TlsMode {
+    /// A fresh certificate that browsers will warn about
+    SelfSigned,
+    /// Plain HTTP
+    Off,
+}
+
+/// The TOML file. An unknown key is an error that names it.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    http: Option<SocketAddr>,
+    media: Vec<SocketAddr>,
+    advertise: Vec<String>,
+    workers: Option<NonZeroUsize>,
+    #[serde(alias = "publish-token")]
+    publish_token: Option<String>,
+    #[serde(alias = "watch-token")]
+    watch_token: Option<String>,
+    #[serde(alias = "admin-token")]
+    admin_token: Option<String>,
+    open: Option<bool>,
+    takeover: Option<TakeoverRule>,
+    #[serde(alias = "tls-cert")]
+    tls_cert: Option<PathBuf>,
+    #[serde(alias = "tls-key")]
+    tls_key: Option<PathBuf>,
+    tls: Option<TlsMode>,
+    log: Option<String>,
+    limits: Limits,
+    #[serde(alias = "ice-servers")]
+    ice_servers: Vec<IceServer>,
+}
+
+/// `[limits]`: what outsiders can make this server hold.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// Live streams at once. Default 1,000.
+    pub(crate) streams: usize,
+    /// Viewers of one stream. Default 10,000.
+    pub(crate) viewers_per_stream: usize,
+    /// Publishers and viewers from one IP address (an office or a carrier's NAT shares one). Default 256.
+    pub(crate) sessions_per_address: usize,
+    /// Most a publisher may send, bits per second. Default 50,000,000.
+    pub(crate) publish_bitrate: u64,
+    /// Sessions that were answered but have not connected yet. Default 1,000.
+    pub(crate) pending_sessions: usize,
+    /// HTTP connections at once. Default 2,048.
+    pub(crate) http_connections: usize,
+    /// HTTP connections from one IP address, loopback excepted. Default 128.
+    pub(crate) http_connections_per_address: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            streams: 1_000,
+            viewers_per_stream: 10_000,
+            sessions_per_address: 256,
+            publish_bitrate: 50_000_000,
+            pending_sessions: 1_000,
+            http_connections: 2_048,
+            http_connections_per_address: 128,
+        }
+    }
+}
+
+/// `[[ice_servers]]`: offered to clients in `Link` headers (RFC 9725 §4.6).
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct IceServer {
+    /// `stun:`, `turn:` or `turns:` URL.
+    pub(crate) url: String,
+    pub(crate) username: Option<String>,
+    pub(crate) credential: Option<String>,
+}
+
+/// How HTTP is served.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Tls {
+    Off,
+    SelfSigned,
+    Files { cert: PathBuf, key: PathBuf },
+}
+
+/// The settings in force.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) http: SocketAddr,
+    pub(crate) media: Vec<SocketAddr>,
+    /// IP addresses or host names; empty = the interfaces.
+    pub(crate) advertise: Vec<String>,
+    pub(crate) workers: usize,
+    pub(crate) publish_token: Option<String>,
+    pub(crate) watch_token: Option<String>,
+    pub(crate) admin_token: Option<String>,
+    pub(crate) open: bool,
+    pub(crate) takeover: TakeoverRule,
+    pub(crate) tls: Tls,
+    pub(crate) log: String,
+    pub(crate) limits: Limits,
+    pub(crate) ice_servers: Vec<IceServer>,
+}
+
+/// Why the settings cannot be used.
+#[derive(Error, Debug)]
+pub(crate) enum ConfigError {
+    #[error("cannot read the config file {path}: {error}")]
+    Unreadable { path: PathBuf, error: std::io::Error },
+    #[error("config file {path}{line}: {message}")]
+    Malformed { path: PathBuf, line: String, message: String },
+    #[error("{key}: {message}")]
+    Invalid { key: &'static str, message: String },
+}
+
+fn invalid(key: &'static str, message: impl Into<String>) -> ConfigError {
+    ConfigError::Invalid { key, message: message.into() }
+}
+
+impl Config {
+    /// Reads the file that the options name and puts all sources together.
+    pub(crate) fn load(options: Options) -> Result<Self, ConfigError> {
+        let file = match &options.config {
+            None => File::default(),
+            Some(path) => {
+                let text = fs::read_to_string(path)
+                    .map_err(|error| ConfigError::Unreadable { path: path.clone(), error })?;
+                parse(path, &text)?
+            }
+        };
+        Self::merge(options, file)
+    }
+
+    fn merge(options: Options, file: File) -> Result<Self, ConfigError> {
+        let tls = choose_tls(&options, &file)?;
+        let config = Self {
+            http: options
+                .http
+                .or(file.http)
+                .unwrap_or_else(|| DEFAULT_HTTP.parse().expect("a constant socket address")),
+            media: first_filled(options.media, file.media).unwrap_or_else(default_media),
+            advertise: first_filled(options.advertise, file.advertise).unwrap_or_default(),
+            workers: options.workers.or(file.workers).map_or_else(default_workers, NonZeroUsize::get),
+            publish_token: options.publish_token.or(file.publish_token),
+            watch_token: options.watch_token.or(file.watch_token),
+            admin_token: options.admin_token.or(file.admin_token),
+            open: options.open.or(file.open).unwrap_or(false),
+            takeover: options.takeover.or(file.takeover).unwrap_or(TakeoverRule::Stale),
+            tls,
+            log: options.log.or(file.log).unwrap_or_else(|| DEFAULT_LOG.to_owned()),
+            limits: file.limits,
+            ice_servers: file.ice_servers,
+        };
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        check_token("publish_token", self.publish_token.as_deref())?;
+        check_token("watch_token", self.watch_token.as_deref())?;
+        check_token("admin_token", self.admin_token.as_deref())?;
+        if self.workers > MAX_WORKERS {
+            return Err(invalid("workers", format!("at most {MAX_WORKERS}")));
+        }
+        if self.advertise.iter().any(String::is_empty) {
+            return Err(invalid("advertise", "an address is empty"));
+        }
+        let limits = [
+            ("limits.streams", self.limits.streams),
+            ("limits.viewers_per_stream", self.limits.viewers_per_stream),
+            ("limits.sessions_per_address", self.limits.sessions_per_address),
+            ("limits.pending_sessions", self.limits.pending_sessions),
+            ("limits.http_connections", self.limits.http_connections),
+            ("limits.http_connections_per_address", self.limits.http_connections_per_address),
+        ];
+        if let Some((key, _)) = limits.into_iter().find(|(_, value)| *value == 0) {
+            return Err(invalid(key, "must be at least 1"));
+        }
+        if self.limits.publish_bitrate < 1_000 {
+            return Err(invalid("limits.publish_bitrate", "is in bits per second, at least 1000"));
+        }
+        for server in &self.ice_servers {
+            let known = ["stun:", "stuns:", "turn:", "turns:"];
+            if !known.iter().any(|scheme| server.url.starts_with(scheme)) {
+                return Err(invalid("ice_servers.url", "must begin with stun: stuns: turn: or turns:"));
+            }
+            let values = [Some(&server.url), server.username.as_ref(), server.credential.as_ref()];
+            let printable = |text: &&String| text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+            if !values.into_iter().flatten().all(|text| printable(&text))
+                || server.url.contains(['<', '>', ' '])
+            {
+                return Err(invalid("ice_servers", "values go into an HTTP header: printable ASCII only"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The settings as TOML, tokens and credentials hidden.
+    pub(crate) fn to_toml(&self) -> String {
+        let hidden = |secret: &Option<String>| secret.as_ref().map(|_| "(hidden)".to_owned());
+        let (tls, tls_cert, tls_key) = match &self.tls {
+            Tls::Off => (Some(TlsMode::Off), None, None),
+            Tls::SelfSigned => (Some(TlsMode::SelfSigned), None, None),
+            Tls::Files { cert, key } => (None, Some(cert.clone()), Some(key.clone())),
+        };
+        let ice_servers = self
+            .ice_servers
+            .iter()
+            .map(|server| IceServer { credential: hidden(&server.credential), ..server.clone() })
+            .collect();
+        let printed = Printed {
+            http: self.http,
+            media: self.media.clone(),
+            advertise: self.advertise.clone(),
+            workers: self.workers,
+            publish_token: hidden(&self.publish_token),
+            watch_token: hidden(&self.watch_token),
+            admin_token: hidden(&self.admin_token),
+            open: self.open,
+            takeover: self.takeover,
+            tls,
+            tls_cert,
+            tls_key,
+            log: self.log.clone(),
+            limits: self.limits.clone(),
+            ice_servers,
+        };
+        toml::to_string(&printed).expect("plain values become TOML")
+    }
+}
+
+/// What `headwater config` prints: the file's keys, in the file's order.
+#[derive(Serialize)]
+struct Printed {
+    http: SocketAddr,
+    media: Vec<SocketAddr>,
+    advertise: Vec<String>,
+    workers: usize,
+    publish_token: Option<String>,
+    watch_token: Option<String>,
+    admin_token: Option<String>,
+    open: bool,
+    takeover: TakeoverRule,
+    tls: Option<TlsMode>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    log: String,
+    limits: Limits,
+    ice_servers: Vec<IceServer>,
+}
+
+/// The error names the key and the line, but does not quote the line: it may hold a token.
+fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().and_then(|span| text.get(..span.start)).map_or_else(String::new, |before| {
+            format!(", line {}", before.bytes().filter(|byte| *byte == b'\n').count() + 1)
+        });
+        ConfigError::Malformed { path: path.to_owned(), line, message: error.message().to_owned() }
+    })
+}
+
+/// A source that says anything about TLS decides about it whole: a flag `--tls off` is not mixed with the
+/// file's certificate.
+fn choose_tls(options: &Options, file: &File) -> Result<Tls, ConfigError> {
+    let given = (options.tls, options.tls_cert.clone(), options.tls_key.clone());
+    let given = if given == (None, None, None) {
+        (file.tls, file.tls_cert.clone(), file.tls_key.clone())
+    } else {
+        given
+    };
+    match given {
+        (None | Some(TlsMode::Off), None, None) => Ok(Tls::Off),
+        (Some(TlsMode::SelfSigned), None, None) => Ok(Tls::SelfSigned),
+        (None, Some(cert), Some(key)) => Ok(Tls::Files { cert, key }),
+        (None, Some(_), None) => Err(invalid("tls_key", "is needed beside tls_cert")),
+        (None, None, Some(_)) => Err(invalid("tls_cert", "is needed beside tls_key")),
+        (Some(_), ..) => Err(invalid("tls", "either tls or tls_cert and tls_key, not both")),
+    }
+}
+
+/// RFC 6750 §2.1 b68token, so that it fits a header and a URL without escaping.
+fn check_token(key: &'static str, token: Option<&str>) -> Result<(), ConfigError> {
+    let Some(token) = token else { return Ok(()) };
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if token.is_empty() {
+        return Err(invalid(key, "is empty; leave it out, and see --open"));
+    }
+    if token.len() > MAX_TOKEN_LEN || !token.bytes().all(fits) {
+        let message = format!("must be at most {MAX_TOKEN_LEN} letters, digits or - . _ ~");
+        return Err(invalid(key, message));
+    }
+    Ok(())
+}
+
+fn first_filled<T>(first: Vec<T>, second: Vec<T>) -> Option<Vec<T>> {
+    [first, second].into_iter().find(|list| !list.is_empty())
+}
+
+fn default_workers() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// Both families, unless this machine has no IPv6 at all.
+fn default_media() -> Vec<SocketAddr> {
+    let [v4, v6]: [IpAddr; 2] = [[0, 0, 0, 0].into(), [0u16; 8].into()];
+    let has_v6 = UdpSocket::bind((v6, 0)).is_ok();
+    let families = if has_v6 { vec![v4, v6] } else { vec![v4] };
+    families.into_iter().map(|ip| SocketAddr::new(ip, DEFAULT_MEDIA_PORT)).collect()
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

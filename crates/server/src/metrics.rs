@@ -1,0 +1,177 @@
+//! `/metrics`: Prometheus text format. Counts by kind; a label never holds a session, a stream or an address.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use crate::http::{Peer, Shared};
+use crate::problem::Problem;
+use crate::tokens::Right;
+
+/// One line of `/metrics`.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    name: &'static str,
+    help: &'static str,
+    kind: &'static str,
+    labels: Vec<(&'static str, &'static str)>,
+    value: u64,
+}
+
+impl Sample {
+    pub(crate) fn gauge(
+        name: &'static str,
+        help: &'static str,
+        labels: &[(&'static str, &'static str)],
+        value: u64,
+    ) -> Self {
+        Self { name, help, kind: "gauge", labels: labels.to_vec(), value }
+    }
+
+    pub(crate) fn counter(
+        name: &'static str,
+        help: &'static str,
+        labels: &[(&'static str, &'static str)],
+        value: u64,
+    ) -> Self {
+        Self { name, help, kind: "counter", labels: labels.to_vec(), value }
+    }
+}
+
+/// What the HTTP side counts itself.
+pub(crate) struct HttpCounters {
+    started: Instant,
+    /// Answers by the status' first digit.
+    responses: [AtomicU64; 6],
+    pub(crate) publish_requests: AtomicU64,
+    pub(crate) watch_requests: AtomicU64,
+    pub(crate) denied: AtomicU64,
+    pub(crate) connections: AtomicU64,
+    pub(crate) connections_refused: AtomicU64,
+    pub(crate) tls_failures: AtomicU64,
+}
+
+impl HttpCounters {
+    pub(crate) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            responses: Default::default(),
+            publish_requests: AtomicU64::new(0),
+            watch_requests: AtomicU64::new(0),
+            denied: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
+            connections_refused: AtomicU64::new(0),
+            tls_failures: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn note_response(&self, status: StatusCode) {
+        if let Some(counter) = self.responses.get(usize::from(status.as_u16() / 100)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            self.denied.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn samples(&self) -> Vec<Sample> {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (name, help) = ("headwater_http_responses_total", "HTTP answers by class of status.");
+        let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+        let mut samples: Vec<Sample> = classes
+            .into_iter()
+            .zip(&self.responses[1..])
+            .map(|(class, counter)| Sample::counter(name, help, &[("class", class)], read(counter)))
+            .collect();
+        let (name, help) = ("headwater_signal_requests_total", "Offers received.");
+        samples.extend([
+            Sample::counter(name, help, &[("kind", "publish")], read(&self.publish_requests)),
+            Sample::counter(name, help, &[("kind", "watch")], read(&self.watch_requests)),
+            Sample::counter(
+                "headwater_http_denied_total",
+                "Requests with a missing or wrong token.",
+                &[],
+                read(&self.denied),
+            ),
+            Sample::gauge(
+                "headwater_http_connections",
+                "HTTP connections now.",
+                &[],
+                read(&self.connections),
+            ),
+            Sample::counter(
+                "headwater_http_connections_refused_total",
+                "HTTP connections over a limit.",
+                &[],
+                read(&self.connections_refused),
+            ),
+            Sample::counter(
+                "headwater_tls_failures_total",
+                "TLS handshakes that failed.",
+                &[],
+                read(&self.tls_failures),
+            ),
+            Sample::gauge(
+                "headwater_uptime_seconds",
+                "Seconds since the start.",
+                &[],
+                self.started.elapsed().as_secs(),
+            ),
+        ]);
+        samples
+    }
+}
+
+/// `GET /metrics`: for administrators, and for all when the server runs `--open`.
+pub(crate) async fn show(
+    State(app): State<Shared>,
+    peer: Peer,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if !app.open {
+        app.access.check(Right::Admin, &headers, peer.ip())?;
+    }
+    let mut samples = app.counters.samples();
+    samples.extend(app.media.counters());
+    let headers = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (CACHE_CONTROL, "no-store")];
+    Ok((headers, render(&samples)).into_response())
+}
+
+/// Samples of one name must be neighbours: the format wants each name's lines together.
+fn render(samples: &[Sample]) -> String {
+    let mut text = String::new();
+    let mut last = "";
+    for sample in samples {
+        if sample.name != last {
+            last = sample.name;
+            let _ = writeln!(text, "# HELP {last} {}\n# TYPE {last} {}", sample.help, sample.kind);
+        }
+        let labels: Vec<String> =
+            sample.labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ = writeln!(text, "{}{labels} {}", sample.name, sample.value);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_of_one_name_share_their_help() {
+        let samples = [
+            Sample::gauge("a", "Help.", &[("kind", "x")], 1),
+            Sample::gauge("a", "Help.", &[("kind", "y")], 2),
+            Sample::counter("b_total", "Other.", &[], 3),
+        ];
+        let expected = "# HELP a Help.\n# TYPE a gauge\na{kind=\"x\"} 1\na{kind=\"y\"} 2\n\
+                        # HELP b_total Other.\n# TYPE b_total counter\nb_total 3\n";
+        assert_eq!(render(&samples), expected);
+    }
+}

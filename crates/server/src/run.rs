@@ -1,0 +1,221 @@
+//! From settings to a running server, and from a signal to its end.
+
+use std::io::{self, IsTerminal, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::http::HeaderValue;
+use headwater_node::{Node, StartError};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+use tracing_subscriber::EnvFilter;
+
+use crate::banner::Banner;
+use crate::config::{Config, ConfigError, IceServer};
+use crate::http::{App, router};
+use crate::listen::{self, ConnectionLimits};
+use crate::media::Media;
+use crate::metrics::HttpCounters;
+use crate::tls::{self, TlsError};
+use crate::tokens::{Access, Token};
+use crate::{address, seed};
+
+/// How long the node may take to tell its peers that it ends.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Why the server does not run.
+#[derive(Error, Debug)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("log: {0}")]
+    Log(String),
+    #[error("advertise: {0}")]
+    Advertise(String),
+    #[error("tls: {0}")]
+    Tls(#[from] TlsError),
+    #[error("cannot listen on http {address}: {error}")]
+    Listen { address: SocketAddr, error: io::Error },
+    #[error("media: {0}")]
+    Media(#[from] StartError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// RUST_LOG, which developers know, wins over `--log`.
+pub(crate) fn start_logs(filter: &str) -> Result<(), Failure> {
+    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| filter.to_owned());
+    let filter = EnvFilter::try_new(filter).map_err(|error| Failure::Log(error.to_string()))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .init();
+    Ok(())
+}
+
+/// The tokens in force, as words: given ones always count; off loopback missing ones are made.
+struct Secrets {
+    publish: Option<String>,
+    watch: Option<String>,
+    admin: Option<String>,
+    admin_is_new: bool,
+}
+
+impl Secrets {
+    fn choose(config: &Config) -> Self {
+        let off_loopback = !config.http.ip().to_canonical().is_loopback();
+        let make = |given: &Option<String>, wanted: bool| given.clone().or_else(|| wanted.then(seed::token));
+        Self {
+            publish: make(&config.publish_token, off_loopback && !config.open),
+            watch: make(&config.watch_token, off_loopback && !config.open),
+            // `--open` opens the streams, not the administration.
+            admin: make(&config.admin_token, off_loopback),
+            admin_is_new: off_loopback && config.admin_token.is_none(),
+        }
+    }
+
+    fn access(&self) -> Access {
+        let token = |secret: &Option<String>| secret.as_deref().map(Token::new);
+        Access { publish: token(&self.publish), watch: token(&self.watch), admin: token(&self.admin) }
+    }
+}
+
+/// Runs until SIGINT or SIGTERM.
+pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
+    let mut ending = Ending::listen()?;
+    let advertise = address::resolve(&config.advertise).await.map_err(Failure::Advertise)?;
+    let listener = TcpListener::bind(config.http)
+        .await
+        .map_err(|error| Failure::Listen { address: config.http, error })?;
+    let http = listener.local_addr()?;
+
+    let node = Node::start(node_config(config, advertise))?;
+    let (media, advertised) = (node.media_addresses(), node.advertised());
+    let names: Vec<String> =
+        config.advertise.iter().filter(|name| name.parse::<IpAddr>().is_err()).cloned().collect();
+    let addresses: Vec<IpAddr> = advertised.iter().map(SocketAddr::ip).collect();
+    let identity = tls::identity(&config.tls, &names, &addresses)?;
+
+    let secrets = Secrets::choose(config);
+    let app = Arc::new(App {
+        media: Media::new(node),
+        access: secrets.access(),
+        open: config.open,
+        ice_links: config.ice_servers.iter().map(ice_link).collect(),
+        counters: HttpCounters::new(),
+        stopping: AtomicBool::new(false),
+    });
+    let banner = Banner {
+        http,
+        https: identity.is_some(),
+        media: &media,
+        advertised: &advertised,
+        names: &names,
+        publish_token: secrets.publish.as_deref(),
+        watch_token: secrets.watch.as_deref(),
+        new_admin_token: secrets.admin.as_deref().filter(|_| secrets.admin_is_new),
+        tls_fingerprint: identity.as_ref().and_then(|identity| identity.fingerprint.as_deref()),
+    };
+    announce(&banner);
+
+    let limits = ConnectionLimits {
+        total: config.limits.http_connections,
+        per_address: config.limits.http_connections_per_address,
+    };
+    let (stop, stopped) = watch::channel(false);
+    let tls = identity.map(|identity| identity.config);
+    let server = tokio::spawn(listen::serve(
+        listener,
+        tls,
+        router(Arc::clone(&app)),
+        Arc::clone(&app),
+        limits,
+        stopped,
+    ));
+
+    ending.wait().await;
+    info!("shutting down; a second signal ends at once");
+    app.stopping.store(true, Ordering::Relaxed);
+    stop.send_replace(true);
+    let media = app.media.clone();
+    let farewell = spawn_blocking(move || media.shutdown(FAREWELL));
+    let all = async {
+        let _ = tokio::join!(farewell, server);
+    };
+    tokio::select! {
+        () = all => info!("ended"),
+        () = ending.wait() => warn!("ended by a second signal"),
+    }
+    Ok(())
+}
+
+/// The links on standard output (they hold tokens, so that they do not go to the log), the warnings to both.
+fn announce(banner: &Banner<'_>) {
+    let mut out = io::stdout().lock();
+    // A closed standard output is no reason not to serve.
+    let _ = writeln!(out, "{}", banner.text()).and_then(|()| out.flush());
+    for warning in banner.warnings() {
+        warn!("{warning}");
+    }
+    info!(http = %banner.http, tls = banner.https, media = ?banner.media, "serving");
+}
+
+fn node_config(config: &Config, advertise: Vec<IpAddr>) -> headwater_node::Config {
+    let mut node = headwater_node::Config::new(seed::seed());
+    node.media = config.media.clone();
+    node.advertise = advertise;
+    node.workers = config.workers;
+    node.takeover = config.takeover.into();
+    node.limits.streams = config.limits.streams;
+    node.limits.viewers_per_stream = config.limits.viewers_per_stream;
+    node.limits.sessions_per_address = config.limits.sessions_per_address;
+    node.limits.publish_bitrate = config.limits.publish_bitrate;
+    node.limits.pending_sessions = config.limits.pending_sessions;
+    node
+}
+
+/// RFC 9725 §4.6: `<turn:host>; rel="ice-server"; username=".."; credential=".."; credential-type="password"`.
+pub(crate) fn ice_link(server: &IceServer) -> HeaderValue {
+    let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+    let mut link = format!("<{}>; rel=\"ice-server\"", server.url);
+    if let (Some(username), Some(credential)) = (&server.username, &server.credential) {
+        let (username, credential) = (quoted(username), quoted(credential));
+        link +=
+            &format!("; username=\"{username}\"; credential=\"{credential}\"; credential-type=\"password\"");
+    }
+    HeaderValue::try_from(link).expect("checked with the settings: printable ASCII")
+}
+
+/// SIGINT and SIGTERM.
+struct Ending {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Ending {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+        })
+    }
+
+    #[cfg(unix)]
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => (),
+            _ = self.terminate.recv() => (),
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn wait(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}

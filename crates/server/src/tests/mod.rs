@@ -1,0 +1,1 @@
+//! The router against a made-up media node.

@@ -1,0 +1,131 @@
+//! HTTPS: certificates from files, or one made at each start.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rcgen::{CertificateParams, DnType, KeyPair};
+use ring::digest::{SHA256, digest};
+use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use thiserror::Error;
+
+use crate::config::Tls;
+
+/// How long a certificate of our own is valid: what browsers accept at most, and no server runs as long.
+const VALIDITY: Duration = Duration::from_secs(397 * 24 * 3600);
+/// Clocks of clients may be behind.
+const BACKDATING: Duration = Duration::from_secs(24 * 3600);
+
+/// Why HTTPS cannot be served.
+#[derive(Error, Debug)]
+pub(crate) enum TlsError {
+    #[error("{file}: {error}")]
+    Pem { file: String, error: rustls::pki_types::pem::Error },
+    #[error("{file} holds no certificate")]
+    NoCertificate { file: String },
+    #[error("the certificate and the key cannot be used: {0}")]
+    Unusable(#[from] rustls::Error),
+    #[error("cannot make a certificate: {0}")]
+    Generation(#[from] rcgen::Error),
+}
+
+impl From<TlsError> for io::Error {
+    fn from(error: TlsError) -> Self {
+        Self::other(error)
+    }
+}
+
+/// What the listener needs, and what the operator may want to compare with the browser's warning.
+pub(crate) struct Identity {
+    pub(crate) config: Arc<ServerConfig>,
+    /// SHA-256 of a certificate that we made.
+    pub(crate) fingerprint: Option<String>,
+}
+
+/// Makes the TLS side ready; `None` = plain HTTP. `names` go into a certificate of our own.
+pub(crate) fn identity(
+    tls: &Tls,
+    names: &[String],
+    addresses: &[IpAddr],
+) -> Result<Option<Identity>, TlsError> {
+    match tls {
+        Tls::Off => Ok(None),
+        Tls::Files { cert, key } => {
+            let config = server_config(read_certificates(cert)?, read_key(key)?)?;
+            Ok(Some(Identity { config, fingerprint: None }))
+        }
+        Tls::SelfSigned => self_signed(names, addresses).map(Some),
+    }
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let file = path.display().to_string();
+    let pem = |error| TlsError::Pem { file: file.clone(), error };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(pem)?.collect();
+    let chain = chain.map_err(pem)?;
+    if chain.is_empty() { Err(TlsError::NoCertificate { file }) } else { Ok(chain) }
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path)
+        .map_err(|error| TlsError::Pem { file: path.display().to_string(), error })
+}
+
+fn self_signed(names: &[String], addresses: &[IpAddr]) -> Result<Identity, TlsError> {
+    let mut all = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    all.extend(names.iter().cloned());
+    all.extend(addresses.iter().map(ToString::to_string));
+    all.sort_unstable();
+    all.dedup();
+
+    let mut params = CertificateParams::new(all)?;
+    params.distinguished_name.push(DnType::CommonName, "Headwater (self-signed)");
+    let now = SystemTime::now();
+    params.not_before = (now - BACKDATING).into();
+    params.not_after = (now + VALIDITY).into();
+    let key = KeyPair::generate()?;
+    let certificate = params.self_signed(&key)?;
+
+    let der = certificate.der().clone();
+    let hash = digest(&SHA256, &der);
+    let fingerprint: Vec<String> = hash.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    Ok(Identity { config: server_config(vec![der], key)?, fingerprint: Some(fingerprint.join(":")) })
+}
+
+/// HTTP/1.1 only: the signalling is small, and HTTP/2's multiplexing is one more thing to attack.
+fn server_config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_self_signed_identity_has_a_fingerprint() {
+        let made = identity(&Tls::SelfSigned, &["media.example".to_owned()], &["192.0.2.1".parse().unwrap()]);
+        let fingerprint = made.unwrap().unwrap().fingerprint.unwrap();
+        assert_eq!(fingerprint.len(), 32 * 3 - 1);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let tls = Tls::Files { cert: "/nonexistent/cert.pem".into(), key: "/nonexistent/key.pem".into() };
+        let error = identity(&tls, &[], &[]).err().unwrap();
+        assert!(error.to_string().contains("/nonexistent/cert.pem"), "{error}");
+    }
+}
