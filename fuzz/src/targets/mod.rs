@@ -21,3 +21,5 @@ mod dtls_connection;
 pub use dtls_connection::dtls_connection;
 mod sdp;
 pub use sdp::sdp;
+mod sfu;
+pub use sfu::sfu;
