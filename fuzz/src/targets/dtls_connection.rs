@@ -1,0 +1,197 @@
+//! DTLS connections: a client and a server on a network that loses, repeats, changes and forges datagrams.
+//!
+//! The key shares come from the crypto backend's own randomness, so a finding that hangs on them may need several runs.
+
+use crate::Input;
+use crate::machine::{Machine, advance, drain};
+use headwater_dtls::{Certificate, Config, Connection, Event, Role};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// Datagrams under way in one direction; the oldest is lost when there are more.
+const MAX_UNDER_WAY: usize = 64;
+/// Operations of one input, so that none takes long.
+const MAX_OPERATIONS: usize = 100;
+
+struct End {
+    connection: Connection,
+    under_way: Vec<Vec<u8>>,
+    /// Data that arrived, and what was exported when the handshake was done.
+    heard: Vec<Vec<u8>>,
+    srtp: Option<[Vec<u8>; 4]>,
+    bytes_in: usize,
+    bytes_out: usize,
+}
+
+/// The first byte chooses the configuration, the rest is operations.
+pub fn dtls_connection(data: &[u8]) {
+    static CERTIFICATES: OnceLock<[Certificate; 2]> = OnceLock::new();
+    let certificates = CERTIFICATES
+        .get_or_init(|| [(); 2].map(|()| Certificate::generate().expect("the backend makes keys")));
+    let mut input = Input::new(data);
+    let flags = input.byte();
+    let mut now = Instant::now();
+    let mut ends = [0, 1].map(|index| {
+        let mut config = Config::new(certificates[index].clone());
+        config.mtu = if flags & 1 != 0 { 200 } else { 1200 };
+        config.require_cookie = flags & 2 != 0;
+        let role = if index == 0 { Role::Client } else { Role::Server };
+        let remote = vec![certificates[1 - index].fingerprint()];
+        let connection = Connection::new(Arc::new(config), role, remote, [index as u8; 32], now);
+        End::new(connection.expect("a valid config"))
+    });
+    let mut said = [Vec::new(), Vec::new()];
+    // Until the client has heard anything it can prove nothing, and the server owes nobody more than it got.
+    let mut client_has_heard = false;
+    for _ in 0..MAX_OPERATIONS {
+        if input.is_empty() {
+            break;
+        }
+        let operation = input.byte();
+        let who = usize::from(operation & 1);
+        client_has_heard |= operate(operation >> 1, who, &mut ends, &mut said, &mut now, &mut input);
+        ends.iter_mut().for_each(|end| end.take_all(now));
+        if !client_has_heard {
+            let server = &ends[1];
+            assert!(server.bytes_out <= 3 * server.bytes_in, "{} for {}", server.bytes_out, server.bytes_in);
+        }
+    }
+    for (end, said) in [(&ends[0], &said[1]), (&ends[1], &said[0])] {
+        assert!(end.heard.iter().all(|data| said.contains(data)), "data arrived that nobody sent");
+    }
+    if let [Some(client), Some(server)] = [&ends[0].srtp, &ends[1].srtp] {
+        assert_eq!(client, server, "both are connected, with different keys");
+    }
+}
+
+/// Returns whether the client got a datagram of the server's.
+fn operate(
+    operation: u8,
+    who: usize,
+    ends: &mut [End; 2],
+    said: &mut [Vec<Vec<u8>>; 2],
+    now: &mut Instant,
+    input: &mut Input<'_>,
+) -> bool {
+    match operation % 8 {
+        // The network carries what it has, both ways, and time goes on.
+        0 => {
+            let mut heard = false;
+            for _ in 0..=input.byte() % 16 {
+                for from in [0, 1] {
+                    for datagram in std::mem::take(&mut ends[from].under_way) {
+                        heard |= from == 1;
+                        ends[1 - from].receive(*now, &datagram);
+                    }
+                }
+                wait(ends, now, Duration::from_millis(20));
+            }
+            return heard;
+        }
+        // One datagram arrives out of order, changed perhaps, or twice.
+        1 => {
+            let (choice, at) = (input.byte(), input.u16());
+            let index = usize::from(choice >> 2) % ends[who].under_way.len().max(1);
+            let Some(mut datagram) = ends[who].under_way.get(index).cloned() else { return false };
+            if choice & 1 == 0 {
+                ends[who].under_way.remove(index);
+            }
+            if choice & 2 != 0 && !datagram.is_empty() {
+                let at = usize::from(at) % datagram.len();
+                datagram[at] ^= input.byte().max(1);
+            }
+            ends[1 - who].receive(*now, &datagram);
+            return who == 1;
+        }
+        // One is lost, or all.
+        2 => {
+            let lost = if input.byte() == 0 { ends[who].under_way.len() } else { 1 };
+            let lost = lost.min(ends[who].under_way.len());
+            ends[who].under_way.drain(..lost);
+        }
+        3 => wait(ends, now, Duration::from_millis(u64::from(input.u16()))),
+        // Anything, from anywhere.
+        4 => ends[who].receive(*now, input.chunk()),
+        5 => {
+            let data = input.chunk();
+            if ends[who].connection.send(data).is_ok() {
+                said[who].push(data.to_vec());
+            }
+        }
+        // Two datagrams in one.
+        6 if ends[who].under_way.len() >= 2 => {
+            let second = ends[who].under_way.remove(1);
+            ends[who].under_way[0].extend(second);
+        }
+        _ if input.byte() > 250 => ends[who].connection.close(*now),
+        _ => {}
+    }
+    false
+}
+
+fn wait(ends: &mut [End; 2], now: &mut Instant, by: Duration) {
+    let before = *now;
+    for end in ends {
+        *now = before;
+        end.take_all(before);
+        let sent = advance(end, now, by);
+        end.send(sent);
+    }
+}
+
+impl End {
+    const fn new(connection: Connection) -> Self {
+        Self { connection, under_way: Vec::new(), heard: Vec::new(), srtp: None, bytes_in: 0, bytes_out: 0 }
+    }
+
+    fn receive(&mut self, now: Instant, datagram: &[u8]) {
+        self.take_all(now);
+        self.bytes_in += datagram.len();
+        let was_connected = self.connection.is_connected();
+        if self.connection.handle_datagram(now, datagram).is_err() {
+            assert_eq!(self.connection.is_connected(), was_connected, "refused, yet changed");
+        }
+        self.take_all(now);
+    }
+
+    fn take_all(&mut self, now: Instant) {
+        let sent = drain(self, now);
+        self.send(sent);
+    }
+
+    fn send(&mut self, sent: Vec<Vec<u8>>) {
+        self.bytes_out += sent.iter().map(Vec::len).sum::<usize>();
+        self.under_way.extend(sent);
+        let surplus = self.under_way.len().saturating_sub(MAX_UNDER_WAY);
+        self.under_way.drain(..surplus);
+    }
+}
+
+impl Machine for End {
+    fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<usize> {
+        self.connection.poll_transmit(now, buf).map(|transmit| transmit.len)
+    }
+
+    fn poll_event(&mut self) -> bool {
+        let Some(event) = self.connection.poll_event() else { return false };
+        match event {
+            Event::Connected(connected) => {
+                assert!(connected.peer_fingerprint.is_some(), "connected with nobody");
+                let keys = connected.srtp.expect("both offer the same profiles");
+                let parts = [&keys.client_key, &keys.client_salt, &keys.server_key, &keys.server_salt];
+                assert!(self.srtp.replace(parts.map(|part| part.to_vec())).is_none(), "connected twice");
+            }
+            Event::Data(data) => self.heard.push(data),
+            _ => {}
+        }
+        true
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.connection.poll_timeout()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.connection.handle_timeout(now);
+    }
+}

@@ -1,0 +1,182 @@
+//! DTLS formats: records, handshake fragments, every message and extension; what we write of them parses back equal.
+
+use headwater_dtls::alert::AlertMessage;
+use headwater_dtls::extension::{
+    ExtensionType, Extensions, ec_point_formats, key_share::KeyShares, renegotiation_info,
+    signature_algorithms::SignatureAlgorithms, supported_groups::SupportedGroups,
+    supported_versions::SupportedVersions, use_srtp::UseSrtp,
+};
+use headwater_dtls::handshake::Fragment;
+use headwater_dtls::message::{
+    HandshakeType, certificate::CertificateList, certificate_request::CertificateRequest,
+    certificate_verify::DigitallySigned, client_hello::ClientHello, client_key_exchange::ClientKeyExchange,
+    finished, hello_verify_request::HelloVerifyRequest, server_hello::ServerHello,
+    server_key_exchange::ServerKeyExchange,
+};
+use headwater_dtls::record::{ContentType, Record};
+use headwater_dtls::{Fingerprint, ParseError};
+
+/// A format: parses, checks its law, and appends what we write of it, if we write it whole.
+type Row = fn(&[u8], &mut Vec<u8>) -> Result<(), ParseError>;
+
+/// Bodies of handshake messages, by type.
+const MESSAGES: &[(HandshakeType, Row)] = &[
+    (HandshakeType::CLIENT_HELLO, client_hello),
+    (HandshakeType::SERVER_HELLO, server_hello),
+    (HandshakeType::HELLO_VERIFY_REQUEST, |body, _| HelloVerifyRequest::parse(body).map(|_| ())),
+    (HandshakeType::CERTIFICATE, |body, _| {
+        let list = CertificateList::parse(body)?;
+        assert!(list.leaf().is_none_or(|leaf| !leaf.is_empty()));
+        Ok(())
+    }),
+    (HandshakeType::CERTIFICATE_REQUEST, |body, _| {
+        let _ = CertificateRequest::parse(body)?.takes_ecdsa_p256();
+        Ok(())
+    }),
+    (HandshakeType::CERTIFICATE_VERIFY, |body, _| DigitallySigned::parse(body).map(|_| ())),
+    (HandshakeType::SERVER_KEY_EXCHANGE, server_key_exchange),
+    (HandshakeType::CLIENT_KEY_EXCHANGE, |body, out| {
+        ClientKeyExchange::parse(body).map(|exchange| ClientKeyExchange::emit(exchange.public, out))
+    }),
+    (HandshakeType::FINISHED, |body, out| finished::parse(body).map(|verify| out.extend(verify))),
+];
+
+/// Extensions, by type.
+const EXTENSIONS: &[(ExtensionType, Row)] = &[
+    (ExtensionType::SUPPORTED_GROUPS, |data, out| {
+        SupportedGroups::parse(data).map(|it| SupportedGroups::emit(&it.iter().collect::<Vec<_>>(), out))
+    }),
+    (ExtensionType::SIGNATURE_ALGORITHMS, |data, out| {
+        SignatureAlgorithms::parse(data)
+            .map(|it| SignatureAlgorithms::emit(&it.iter().collect::<Vec<_>>(), out))
+    }),
+    (ExtensionType::SUPPORTED_VERSIONS, |data, out| {
+        SupportedVersions::parse(data).map(|it| SupportedVersions::emit(&it.iter().collect::<Vec<_>>(), out))
+    }),
+    (ExtensionType::USE_SRTP, |data, out| {
+        let it = UseSrtp::parse(data)?;
+        if it.mki().is_empty() {
+            UseSrtp::emit(&it.profiles().collect::<Vec<_>>(), out);
+        }
+        Ok(())
+    }),
+    (ExtensionType::KEY_SHARE, |data, _| {
+        assert!(KeyShares::parse(data)?.iter().all(|(_, share)| !share.is_empty()));
+        Ok(())
+    }),
+    (ExtensionType::EC_POINT_FORMATS, |data, _| ec_point_formats::has_uncompressed(data).map(drop)),
+    (ExtensionType::RENEGOTIATION_INFO, |data, _| renegotiation_info::is_initial(data).map(drop)),
+];
+
+/// The first byte chooses a format, or a whole datagram.
+pub fn dtls_wire(data: &[u8]) {
+    let Some((&first, rest)) = data.split_first() else { return };
+    let rows = MESSAGES.iter().map(|(_, row)| row).chain(EXTENSIONS.iter().map(|(_, row)| row));
+    match rows.clone().nth(usize::from(first).wrapping_sub(3)) {
+        Some(row) => check(*row, rest),
+        None => datagram(rest),
+    }
+    if let Ok(fingerprint) = String::from_utf8_lossy(rest).parse::<Fingerprint>() {
+        assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint));
+    }
+}
+
+/// What a format writes is what was read, byte for byte: there is one way only.
+fn check(row: Row, bytes: &[u8]) {
+    let mut written = Vec::new();
+    if row(bytes, &mut written).is_ok() && !written.is_empty() {
+        assert_eq!(written, bytes);
+    }
+}
+
+fn datagram(mut datagram: &[u8]) {
+    while !datagram.is_empty() {
+        let start = datagram;
+        let Ok(record) = Record::parse(&mut datagram) else { return };
+        let consumed = &start[..start.len() - datagram.len()];
+        assert!(!consumed.is_empty(), "a record takes bytes");
+        let mut written = Vec::new();
+        let len = u16::try_from(record.fragment.len()).expect("its length was 16 bits");
+        let Record { content_type, version, epoch, sequence_number, .. } = record;
+        Record::emit_header(content_type, version, epoch, sequence_number, len, &mut written);
+        written.extend(record.fragment);
+        assert_eq!(written, consumed);
+        match record.content_type {
+            ContentType::HANDSHAKE => fragments(record.fragment),
+            ContentType::ALERT => {
+                if let Ok(alert) = AlertMessage::parse(record.fragment) {
+                    assert_eq!(alert.to_bytes(), record.fragment);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn fragments(mut content: &[u8]) {
+    while !content.is_empty() {
+        let start = content;
+        let Ok(fragment) = Fragment::parse(&mut content) else { return };
+        assert!(fragment.offset + fragment.data.len() <= fragment.length);
+        let mut written = Vec::new();
+        fragment.emit(&mut written);
+        assert_eq!(written, start[..start.len() - content.len()]);
+        let row = MESSAGES.iter().find(|(kind, _)| *kind == fragment.kind);
+        if let Some((_, row)) = row.filter(|_| fragment.data.len() == fragment.length) {
+            check(*row, fragment.data);
+        }
+    }
+}
+
+fn client_hello(body: &[u8], _: &mut Vec<u8>) -> Result<(), ParseError> {
+    let hello = ClientHello::parse(body)?;
+    extensions(&hello.extensions);
+    let suites: Vec<u16> = hello.cipher_suites().collect();
+    let mut written = Vec::new();
+    ClientHello::emit(&hello.random, hello.cookie, &suites, |out| put(&hello.extensions, out), &mut written);
+    let again = ClientHello::parse(&written).expect("we write a proper ClientHello");
+    assert_eq!((again.random, again.cookie), (hello.random, hello.cookie));
+    assert!(again.cipher_suites().eq(suites) && again.offers_null_compression());
+    assert!(again.extensions.iter().eq(hello.extensions.iter()));
+    Ok(())
+}
+
+fn server_hello(body: &[u8], _: &mut Vec<u8>) -> Result<(), ParseError> {
+    let hello = ServerHello::parse(body)?;
+    extensions(&hello.extensions);
+    let mut written = Vec::new();
+    ServerHello::emit(&hello.random, hello.cipher_suite, |out| put(&hello.extensions, out), &mut written);
+    let again = ServerHello::parse(&written).expect("we write a proper ServerHello");
+    assert_eq!((again.random, again.cipher_suite), (hello.random, hello.cipher_suite));
+    assert!(again.extensions.iter().eq(hello.extensions.iter()));
+    Ok(())
+}
+
+fn server_key_exchange(body: &[u8], _: &mut Vec<u8>) -> Result<(), ParseError> {
+    let exchange = ServerKeyExchange::parse(body)?;
+    let params = ServerKeyExchange::params(exchange.group, exchange.public);
+    assert!(
+        exchange.signed_content(&[1; 32], &[2; 32]).ends_with(&params),
+        "what is signed is what was sent"
+    );
+    let mut written = Vec::new();
+    ServerKeyExchange::emit(&params, exchange.signed.signature, &mut written);
+    let again = ServerKeyExchange::parse(&written).expect("we write a proper ServerKeyExchange");
+    assert_eq!((again.group, again.public), (exchange.group, exchange.public));
+    Ok(())
+}
+
+fn extensions(extensions: &Extensions<'_>) {
+    for (kind, data) in extensions.iter() {
+        assert!(extensions.find(kind).is_some_and(|found| found == data), "no extension comes twice");
+        if let Some((_, row)) = EXTENSIONS.iter().find(|(known, _)| *known == kind) {
+            check(*row, data);
+        }
+    }
+}
+
+fn put(extensions: &Extensions<'_>, out: &mut Vec<u8>) {
+    for (kind, data) in extensions.iter() {
+        headwater_dtls::extension::put_extension(out, kind, |out| out.extend_from_slice(data));
+    }
+}
