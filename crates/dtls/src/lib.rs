@@ -1,1 +1,22 @@
-//! DTLS 1.2 (RFC 6347) for WebRTC, client and server, without IO.
+#![doc = include_str!("../README.md")]
+
+pub mod alert;
+mod certificate;
+mod config;
+mod connection;
+mod crypto;
+mod error;
+mod event;
+mod exporter;
+pub mod extension;
+pub mod handshake;
+pub mod message;
+pub mod record;
+mod wire;
+
+pub use certificate::{Certificate, Fingerprint, HashAlgorithm};
+pub use config::{Config, Role};
+pub use connection::{Connection, Transmit};
+pub use error::{CertificateError, ConfigError, Error, ParseError, Refusal};
+pub use event::{CloseReason, Connected, Event, Version};
+pub use exporter::SrtpKeys;

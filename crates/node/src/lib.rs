@@ -1,1 +1,201 @@
-//! The media loop: the forwarding unit on real sockets and threads.
+#![doc = include_str!("../README.md")]
+
+mod clock;
+mod commands;
+mod config;
+mod interfaces;
+mod session_id;
+mod strays;
+mod worker;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+pub use commands::{Counters, Session, SessionInfo, Trickle};
+pub use config::{Config, StartError};
+pub use headwater_sfu::{
+    CloseReason, Limits, PeerInfo, Security, SignalError, StreamInfo, Takeover, Totals, TrackInfo, track,
+};
+pub use session_id::{InvalidSessionId, SessionId};
+
+use headwater_sfu::{Certificate, Sfu};
+use headwater_udp::{Options, Socket};
+use mio::{Poll, Waker};
+
+use crate::clock::Clock;
+use crate::worker::{Message, Worker};
+
+/// The most workers: a session id names one in a byte.
+pub const MAX_WORKERS: usize = 64;
+
+/// A running media loop. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Node {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    workers: OnceLock<Vec<WorkerHandle>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    media: Vec<SocketAddr>,
+    advertised: Vec<SocketAddr>,
+}
+
+pub(crate) struct WorkerHandle {
+    sender: Sender<Message>,
+    waker: Waker,
+}
+
+impl Inner {
+    pub(crate) fn workers(&self) -> &[WorkerHandle] {
+        self.workers.get().map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Node {
+    /// Binds the sockets and starts the threads.
+    ///
+    /// # Errors
+    /// [`StartError`] says which address cannot be bound or which setting cannot work; nothing runs then.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        let workers = config.workers.clamp(1, MAX_WORKERS);
+        let (media, sockets) = bind(&config.media, workers)?;
+        let advertised = interfaces::advertised(&media, &config.advertise, &interfaces::interfaces()?);
+        let certificate =
+            Certificate::generate().map_err(|error| StartError::Certificate(error.to_string()))?;
+
+        let inner = Arc::new(Inner {
+            workers: OnceLock::new(),
+            threads: Mutex::new(Vec::new()),
+            media,
+            advertised: advertised.clone(),
+        });
+        let mut handles = Vec::new();
+        let mut loops = Vec::new();
+        for (index, sockets) in sockets.into_iter().enumerate() {
+            let clock = Clock::read();
+            let mut sfu_config = headwater_sfu::Config::new(certificate.clone(), advertised.clone());
+            sfu_config.limits = config.limits.clone();
+            sfu_config.takeover = config.takeover;
+            sfu_config.worker = index as u8;
+            let sfu = Sfu::new(sfu_config, seed_of(&config.seed, index), clock.now(), clock.unix())?;
+            let (poll, waker) = Worker::poller()?;
+            let (sender, messages) = channel();
+            handles.push(WorkerHandle { sender, waker });
+            loops.push(make_worker(index, sfu, sockets, &inner, messages, poll, clock)?);
+        }
+        let _ = inner.workers.set(handles);
+        let mut threads = Vec::new();
+        for (index, worker) in loops.into_iter().enumerate() {
+            let thread = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
+            threads.push(thread);
+        }
+        *inner.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = threads;
+        Ok(Self { inner })
+    }
+
+    /// The addresses that are bound, with the ports that the system chose where 0 was asked for.
+    pub fn media_addresses(&self) -> Vec<SocketAddr> {
+        self.inner.media.clone()
+    }
+
+    /// The addresses that peers are told.
+    pub fn advertised(&self) -> Vec<SocketAddr> {
+        self.inner.advertised.clone()
+    }
+
+    /// Tells all peers goodbye and ends the threads. Blocks, for at most `deadline`.
+    pub fn shutdown(&self, deadline: Duration) {
+        let ends = Clock::read().now() + deadline;
+        for handle in self.inner.workers() {
+            handle.send(Message::Command(Box::new(|worker: &mut Worker| worker.close_all())));
+            handle.send(Message::Stop(ends));
+        }
+        let threads = {
+            let mut threads = self.inner.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            std::mem::take(&mut *threads)
+        };
+        for thread in threads {
+            let _ = thread.join();
+        }
+    }
+
+    pub(crate) fn worker_of_stream(&self, stream: &str) -> &WorkerHandle {
+        // FNV-1a: the same stream is the same worker's, for as long as the node runs.
+        let hash = stream.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let workers = self.inner.workers();
+        &workers[(hash % workers.len() as u64) as usize]
+    }
+}
+
+fn make_worker(
+    index: usize,
+    sfu: Sfu,
+    sockets: Vec<Socket>,
+    inner: &Arc<Inner>,
+    messages: Receiver<Message>,
+    poll: Poll,
+    clock: Clock,
+) -> Result<Worker, StartError> {
+    Ok(Worker::new(index, sfu, sockets, Arc::clone(inner), messages, poll, clock.now())?)
+}
+
+/// Binds every address once for each worker; all of one address share its port.
+fn bind(addresses: &[SocketAddr], workers: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<Socket>>), StartError> {
+    let mut options = Options::default();
+    options.reuse_port = workers > 1;
+    let mut media = Vec::new();
+    let mut sockets: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
+    for &wanted in addresses {
+        let mut address = wanted;
+        for of_worker in &mut sockets {
+            let socket = match Socket::bind(address, &options) {
+                Ok(socket) => socket,
+                // A machine without IPv6 still serves IPv4: only the address of all interfaces may be missing.
+                Err(error) if is_optional(wanted, &error) => {
+                    tracing::warn!(%address, %error, "no IPv6 here: media goes over IPv4 only");
+                    break;
+                }
+                Err(source) => return Err(StartError::Bind { address: wanted, source }),
+            };
+            address = socket.local_addr();
+            of_worker.push(socket);
+        }
+        if let Some(socket) = sockets[0].last().filter(|socket| socket.local_addr() == address) {
+            let (receive, send) = socket.buffer_sizes();
+            tracing::info!(%address, receive, send, segments = socket.max_segments(), "media socket");
+            media.push(address);
+        }
+    }
+    if media.is_empty() {
+        return Err(StartError::NoMedia);
+    }
+    Ok((media, sockets))
+}
+
+fn is_optional(address: SocketAddr, error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{AddrNotAvailable, Unsupported};
+    /// `EAFNOSUPPORT` on Linux: the kernel was started without IPv6.
+    const NO_FAMILY: i32 = 97;
+    address.ip().is_unspecified()
+        && address.is_ipv6()
+        && (matches!(error.kind(), AddrNotAvailable | Unsupported) || error.raw_os_error() == Some(NO_FAMILY))
+}
+
+/// Each worker has its own randomness.
+fn seed_of(seed: &[u8; 32], worker: usize) -> [u8; 32] {
+    let mut input = seed.to_vec();
+    input.extend_from_slice(&(worker as u64).to_be_bytes());
+    let digest = ring::digest::digest(&ring::digest::SHA256, &input);
+    let mut seed = [0; 32];
+    seed.copy_from_slice(digest.as_ref());
+    seed
+}
+
+/// Whose reply it is: an address, so that limits can hold.
+pub(crate) type From = IpAddr;

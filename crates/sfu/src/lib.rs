@@ -1,1 +1,35 @@
-//! A selective forwarding unit as one machine without IO: publishers in, viewers out.
+#![doc = include_str!("../README.md")]
+
+mod broadcast;
+mod bucket;
+mod config;
+mod demux;
+mod dump;
+mod error;
+mod event;
+mod forward;
+pub mod history;
+mod key_frame;
+mod negotiate;
+mod peer;
+mod peer_id;
+mod publisher;
+mod rewrite;
+mod seeds;
+mod sfu;
+mod signal;
+mod stats;
+mod template;
+pub mod track;
+mod viewer;
+
+pub use config::{Config, ConfigError, Limits, STALE_AFTER, Takeover};
+pub use error::{Error, SignalError};
+pub use event::{CloseReason, Event};
+pub use headwater_dtls::Certificate;
+pub use headwater_stun::{Transmit, Transport};
+pub use peer::Security;
+pub use peer_id::PeerId;
+pub use sfu::{Datagram, Sfu};
+pub use signal::{Accepted, Offered, Offering, worker_of_request};
+pub use stats::{PeerInfo, StreamInfo, Totals, TrackInfo};

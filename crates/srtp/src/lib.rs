@@ -1,1 +1,15 @@
-//! SRTP and SRTCP (RFC 3711, RFC 7714), without IO.
+#![doc = include_str!("../README.md")]
+
+mod cipher;
+mod context;
+mod error;
+mod header;
+mod key_derivation;
+mod profile;
+mod replay;
+mod stream;
+
+pub use context::{Context, MAX_STREAMS};
+pub use error::{Error, ParseError};
+pub use profile::Profile;
+pub use replay::REPLAY_WINDOW;

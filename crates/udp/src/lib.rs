@@ -1,1 +1,7 @@
-//! Batched UDP sockets for media.
+#![doc = include_str!("../README.md")]
+
+mod batch;
+mod socket;
+
+pub use batch::{Batch, Received};
+pub use socket::{Options, Socket, Transmit};

@@ -1,0 +1,543 @@
+//! One DTLS association: handshake, then data.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::alert::{Alert, AlertMessage};
+use crate::certificate::Fingerprint;
+use crate::config::{Config, Role};
+use crate::event::{CloseReason, Event};
+use crate::exporter::Exporter;
+use crate::handshake::client::Client;
+use crate::handshake::exchange::Exchange;
+use crate::handshake::flight::Flight;
+use crate::handshake::reassembly::{Place, Reassembly};
+use crate::handshake::server::Server;
+use crate::handshake::transcript::Transcript;
+use crate::handshake::{Established, Failure, Fragment, Message, Progress};
+use crate::message::HandshakeType;
+use crate::record::layer::{Epoch, RecordLayer};
+use crate::record::{ContentType, MAX_PLAINTEXT, Record};
+use crate::{ConfigError, Error, ParseError, Refusal};
+
+/// Bytes that a server may send for each byte received, until the peer has proved that it gets them.
+const AMPLIFICATION: usize = 3;
+/// After something that anybody could have sent said that the handshake is hopeless (a hello that we must refuse, a
+/// plaintext alert), this long passes without progress before we believe it.
+const DOUBT: Duration = Duration::from_secs(2);
+/// Protected records kept while the messages that bring their keys are still on their way; more are dropped.
+const MAX_EARLY_RECORDS: usize = 4;
+/// The longest of them.
+const MAX_EARLY_RECORD_LEN: usize = 2048;
+/// Application data kept while the peer's Finished is still on its way; more is dropped.
+const MAX_EARLY_DATA: usize = 8;
+/// Datagrams of application data waiting for `poll_transmit`.
+const MAX_QUEUED: usize = 256;
+/// Events of application data waiting for `poll_event`; more are dropped, as the network would.
+const MAX_EVENTS: usize = 1024;
+
+/// Says that bytes were appended to the caller's buffer; they are one datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transmit {
+    /// How many bytes were appended.
+    pub len: usize,
+}
+
+/// A DTLS association with one peer, without IO. See the crate's page for how to drive it.
+pub struct Connection {
+    role: Role,
+    now: Instant,
+    exchange: Exchange,
+    phase: Phase,
+    outgoing: VecDeque<Vec<u8>>,
+    events: VecDeque<Event>,
+    /// Bytes that may still be sent to an unproven peer; `None`: it is proven.
+    credit: Option<usize>,
+}
+
+enum Phase {
+    Handshake(Box<Handshake>),
+    Established(Exporter),
+    Closed,
+}
+
+/// What is needed only until the handshake is done.
+struct Handshake {
+    side: Side,
+    reassembly: Reassembly,
+    /// When to give up; a server's clock starts with the first hello that it accepts.
+    deadline: Option<Instant>,
+    doubt: Option<(Instant, CloseReason)>,
+    early_records: Vec<Vec<u8>>,
+    early_data: Vec<Vec<u8>>,
+}
+
+enum Side {
+    Client(Client),
+    Server(Server),
+}
+
+impl Connection {
+    /// Starts an association. A client's first flight is ready at once.
+    ///
+    /// `remote` are the fingerprints that signalling gave for the peer; one has to match. `seed` makes the hello's random
+    /// and the cookie secret: it has to be fresh and secret.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if there is nothing to check the peer against, or a setting is out of its range.
+    pub fn new(
+        config: Arc<Config>,
+        role: Role,
+        remote: Vec<Fingerprint>,
+        seed: [u8; 32],
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let has_trusted = remote.iter().any(|fingerprint| fingerprint.algorithm().is_trusted());
+        if !has_trusted && !(remote.is_empty() && config.danger_accept_any_certificate) {
+            return Err(ConfigError::NoFingerprint);
+        }
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let (mut random, mut cookie_secret) = ([0; 32], [0; 32]);
+        rng.fill_bytes(&mut random);
+        rng.fill_bytes(&mut cookie_secret);
+        let handshake_timeout = config.handshake_timeout;
+        let mut exchange = Exchange {
+            remote,
+            random,
+            cookie_secret,
+            records: RecordLayer::default(),
+            transcript: Transcript::new(),
+            flight: Flight::new(config.initial_timeout),
+            next_message_seq: 0,
+            config,
+        };
+        let (side, deadline, credit) = match role {
+            Role::Client => (Side::Client(Client::new(&mut exchange)), Some(now + handshake_timeout), None),
+            Role::Server => (Side::Server(Server::new()), None, Some(0)),
+        };
+        let handshake = Handshake {
+            side,
+            reassembly: Reassembly::new(),
+            deadline,
+            doubt: None,
+            early_records: Vec::new(),
+            early_data: Vec::new(),
+        };
+        let mut connection = Self {
+            role,
+            now,
+            exchange,
+            phase: Phase::Handshake(Box::new(handshake)),
+            outgoing: VecDeque::new(),
+            events: VecDeque::new(),
+            credit,
+        };
+        if role == Role::Client {
+            connection.send_flight(true);
+        }
+        Ok(connection)
+    }
+
+    /// A datagram arrived from the peer. It may have several records; each good one counts.
+    ///
+    /// # Errors
+    /// The first record's [`Error`], if no record was good; nothing has changed then, except that the bytes count for
+    /// how much an unproven peer may be sent.
+    pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) -> Result<(), Error> {
+        self.now = self.now.max(now);
+        if matches!(self.phase, Phase::Closed) {
+            return Err(Error::Closed);
+        }
+        if let Some(credit) = &mut self.credit {
+            *credit = credit.saturating_add(AMPLIFICATION * datagram.len());
+        }
+        let mut outcome = Err(Error::Malformed(ParseError::Truncated));
+        let mut rest = datagram;
+        let mut is_first = true;
+        while !rest.is_empty() && !matches!(self.phase, Phase::Closed) {
+            let start = rest;
+            let result = match Record::parse(&mut rest) {
+                Ok(record) => self.handle_record(&record, &start[..start.len() - rest.len()]),
+                Err(error) => {
+                    rest = &[];
+                    Err(error.into())
+                }
+            };
+            if is_first || result.is_ok() && outcome.is_err() {
+                outcome = result;
+            }
+            is_first = false;
+        }
+        self.handle_early_records();
+        outcome
+    }
+
+    /// Time passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        let now = self.now;
+        let Phase::Handshake(handshake) = &self.phase else { return };
+        if let Some((deadline, reason)) = handshake.doubt
+            && deadline <= now
+        {
+            match reason {
+                CloseReason::Refused(refusal) => self.fail(refusal),
+                _ => self.end(reason),
+            }
+        } else if handshake.deadline.is_some_and(|deadline| deadline <= now) {
+            self.end(CloseReason::TimedOut);
+        } else if self.exchange.flight.deadline().is_some_and(|deadline| deadline <= now) {
+            self.exchange.flight.back_off(now);
+            self.send_flight(true);
+        }
+    }
+
+    /// Appends the next datagram to `buf`.
+    #[must_use]
+    pub fn poll_transmit(&mut self, _now: Instant, buf: &mut Vec<u8>) -> Option<Transmit> {
+        let len = self.outgoing.front()?.len();
+        if let Some(credit) = &mut self.credit {
+            *credit = credit.checked_sub(len)?;
+        }
+        buf.extend_from_slice(&self.outgoing.pop_front()?);
+        Some(Transmit { len })
+    }
+
+    /// What happened, oldest first.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to call [`Self::handle_timeout`]; `None` once connected or closed.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let Phase::Handshake(handshake) = &self.phase else { return None };
+        let doubt = handshake.doubt.map(|(deadline, _)| deadline);
+        [doubt, handshake.deadline, self.exchange.flight.deadline()].into_iter().flatten().min()
+    }
+
+    /// Sends application data, as one record and one datagram.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`] before [`Event::Connected`], [`Error::Closed`] after the end, [`Error::TooLong`] over
+    /// 16,384 bytes, [`Error::QueueFull`] if the owner doesn't poll.
+    pub fn send(&mut self, data: &[u8]) -> Result<(), Error> {
+        match self.phase {
+            Phase::Handshake(_) => return Err(Error::NotConnected),
+            Phase::Closed => return Err(Error::Closed),
+            Phase::Established(_) => {}
+        }
+        if data.len() > MAX_PLAINTEXT {
+            return Err(Error::TooLong);
+        }
+        if self.outgoing.len() >= MAX_QUEUED {
+            return Err(Error::QueueFull);
+        }
+        self.queue_record(Epoch::Protected, ContentType::APPLICATION_DATA, data)
+    }
+
+    /// Ends the association and tells the peer (close_notify).
+    pub fn close(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        match self.phase {
+            Phase::Closed => return,
+            Phase::Handshake(_) if self.role == Role::Server && self.exchange.next_message_seq == 0 => {}
+            _ => self.queue_alert(AlertMessage::warning(Alert::CLOSE_NOTIFY)),
+        }
+        self.end(CloseReason::Local);
+    }
+
+    /// Keying material for another protocol (RFC 5705 §4); both ends get the same for the same label and context.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`] before [`Event::Connected`], [`Error::Closed`] after the end,
+    /// [`Error::BadExporterInput`] for a label that is the protocol's own.
+    pub fn export_keying_material(
+        &self,
+        label: &str,
+        context: Option<&[u8]>,
+        out: &mut [u8],
+    ) -> Result<(), Error> {
+        match &self.phase {
+            Phase::Established(exporter) => exporter.export(label, context, out),
+            Phase::Handshake(_) => Err(Error::NotConnected),
+            Phase::Closed => Err(Error::Closed),
+        }
+    }
+
+    /// Which end we are.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Between [`Event::Connected`] and [`Event::Closed`].
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Established(_))
+    }
+
+    fn handle_record(&mut self, record: &Record<'_>, bytes: &[u8]) -> Result<(), Error> {
+        match record.epoch {
+            0 => self.handle_plain_record(record),
+            1 => self.handle_protected_record(record, bytes),
+            _ => Err(Error::Unexpected), // no renegotiation, no third epoch
+        }
+    }
+
+    /// Anybody could have sent it. Once the handshake is done, nothing in the clear means anything.
+    fn handle_plain_record(&mut self, record: &Record<'_>) -> Result<(), Error> {
+        let Phase::Handshake(handshake) = &mut self.phase else {
+            return Err(Error::Unexpected);
+        };
+        match record.content_type {
+            ContentType::HANDSHAKE => {
+                if self.role == Role::Server && self.exchange.next_message_seq == 0 {
+                    self.exchange.records.skip_plain_to(record.sequence_number);
+                }
+                self.handle_handshake(record.fragment, false)
+            }
+            // Its news is already in the epoch of the records that follow it.
+            ContentType::CHANGE_CIPHER_SPEC if record.fragment == [1] => Ok(()),
+            ContentType::ALERT => {
+                let alert = AlertMessage::parse(record.fragment)?;
+                let reason = match alert.description {
+                    Alert::CLOSE_NOTIFY => CloseReason::CloseNotify,
+                    description if alert.is_fatal => CloseReason::Alert(description),
+                    _ => return Ok(()),
+                };
+                handshake.doubt.get_or_insert((self.now + DOUBT, reason));
+                Ok(())
+            }
+            _ => Err(Error::Unexpected),
+        }
+    }
+
+    fn handle_protected_record(&mut self, record: &Record<'_>, bytes: &[u8]) -> Result<(), Error> {
+        if !self.exchange.records.can_read() {
+            return self.keep_early_record(bytes);
+        }
+        let plaintext = self.exchange.records.open(record)?;
+        match record.content_type {
+            ContentType::HANDSHAKE => self.handle_handshake(&plaintext, true),
+            ContentType::ALERT => self.handle_alert(AlertMessage::parse(&plaintext)?),
+            ContentType::APPLICATION_DATA => self.handle_data(plaintext),
+            _ => Err(Error::Unexpected),
+        }
+    }
+
+    fn keep_early_record(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let Phase::Handshake(handshake) = &mut self.phase else {
+            return Err(Error::Unexpected);
+        };
+        if !matches!(&handshake.side, Side::Server(server) if server.has_answered()) {
+            return Err(Error::Unexpected);
+        }
+        if handshake.early_records.len() >= MAX_EARLY_RECORDS || bytes.len() > MAX_EARLY_RECORD_LEN {
+            return Err(Error::LimitReached);
+        }
+        handshake.early_records.push(bytes.to_vec());
+        Ok(())
+    }
+
+    /// The keys may be here now.
+    fn handle_early_records(&mut self) {
+        if !self.exchange.records.can_read() {
+            return;
+        }
+        let Phase::Handshake(handshake) = &mut self.phase else { return };
+        for bytes in std::mem::take(&mut handshake.early_records) {
+            if let Ok(record) = Record::parse(&mut &bytes[..]) {
+                // What is refused now would have been refused when it came.
+                let _ = self.handle_protected_record(&record, &bytes);
+            }
+        }
+    }
+
+    fn handle_data(&mut self, data: Vec<u8>) -> Result<(), Error> {
+        match &mut self.phase {
+            Phase::Handshake(handshake) if handshake.early_data.len() < MAX_EARLY_DATA => {
+                handshake.early_data.push(data);
+                Ok(())
+            }
+            Phase::Established(_) if self.events.len() < MAX_EVENTS => {
+                self.events.push_back(Event::Data(data));
+                Ok(())
+            }
+            _ => Err(Error::LimitReached),
+        }
+    }
+
+    /// An alert that is authentic.
+    fn handle_alert(&mut self, alert: AlertMessage) -> Result<(), Error> {
+        if alert.description == Alert::CLOSE_NOTIFY {
+            // RFC 5246 §7.2.1: answered with our own, and nothing is sent after it.
+            self.queue_alert(AlertMessage::warning(Alert::CLOSE_NOTIFY));
+            self.end(CloseReason::CloseNotify);
+        } else if alert.is_fatal {
+            self.end(CloseReason::Alert(alert.description));
+        }
+        Ok(())
+    }
+
+    fn handle_handshake(&mut self, content: &[u8], is_protected: bool) -> Result<(), Error> {
+        if content.is_empty() {
+            return Err(ParseError::Truncated.into()); // RFC 5246 §6.2.1: no empty handshake records
+        }
+        let Phase::Handshake(handshake) = &mut self.phase else {
+            return self.handle_late_handshake(content);
+        };
+        let mut rest = content;
+        let mut is_repeat = false;
+        while !rest.is_empty() {
+            let fragment = Fragment::parse(&mut rest)?;
+            if fragment.kind != HandshakeType::HELLO_REQUEST {
+                is_repeat |= handshake.reassembly.insert(&fragment, is_protected)? == Place::Behind;
+            }
+        }
+        let outcome = self.handle_messages();
+        if is_repeat && self.exchange.flight.may_repeat(self.now) {
+            self.send_flight(false);
+        }
+        outcome
+    }
+
+    /// Hands whole messages to the role, in order.
+    fn handle_messages(&mut self) -> Result<(), Error> {
+        loop {
+            let Phase::Handshake(handshake) = &mut self.phase else { return Ok(()) };
+            let Some((message, is_protected)) = handshake.reassembly.take_next() else { return Ok(()) };
+            match handshake.handle_message(&mut self.exchange, &message) {
+                Ok(progress) => {
+                    handshake.reassembly.advance();
+                    handshake.doubt = None;
+                    if self.exchange.flight.is_unsent() {
+                        let timeout = self.exchange.config.handshake_timeout;
+                        handshake.deadline.get_or_insert(self.now + timeout);
+                        self.send_flight(true);
+                    }
+                    if let Progress::Done(established) = progress {
+                        self.establish(*established);
+                    }
+                }
+                // Nobody but the peer can have sent a protected message: it won't get better.
+                Err(Failure::Discard(error)) if is_protected => {
+                    self.fail(match error {
+                        Error::Malformed(_) => Refusal::Malformed,
+                        _ => Refusal::UnexpectedMessage,
+                    });
+                    return Ok(());
+                }
+                Err(Failure::Discard(error)) => {
+                    if let Error::Refused(refusal) = error {
+                        let doubt = (self.now + DOUBT, CloseReason::Refused(refusal));
+                        handshake.doubt.get_or_insert(doubt);
+                    }
+                    return Err(error);
+                }
+                Err(Failure::Fatal(refusal)) => {
+                    self.fail(refusal);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// A handshake message under the keys of a finished handshake: the peer repeats its Finished because it lacks ours,
+    /// or wants to renegotiate.
+    fn handle_late_handshake(&mut self, content: &[u8]) -> Result<(), Error> {
+        let fragment = Fragment::parse(&mut &content[..])?;
+        let may_answer = self.exchange.flight.may_repeat(self.now);
+        match fragment.kind {
+            HandshakeType::FINISHED if self.role == Role::Server => {
+                if may_answer {
+                    self.send_flight(false);
+                }
+                Ok(())
+            }
+            HandshakeType::FINISHED => Ok(()), // answered, two sides would answer each other for ever
+            HandshakeType::HELLO_REQUEST | HandshakeType::CLIENT_HELLO => {
+                self.queue_alert(AlertMessage::warning(Alert::NO_RENEGOTIATION));
+                Ok(())
+            }
+            _ => Err(Error::Unexpected),
+        }
+    }
+
+    fn establish(&mut self, established: Established) {
+        let previous = std::mem::replace(&mut self.phase, Phase::Established(established.exporter));
+        self.credit = None; // its Finished shows that it has our random
+        if self.role == Role::Client {
+            self.exchange.flight.forget(); // the server, who spoke last, keeps its own to repeat it
+        }
+        self.exchange.transcript = Transcript::new();
+        self.events.push_back(Event::Connected(established.connected));
+        if let Phase::Handshake(handshake) = previous {
+            self.events.extend(handshake.early_data.into_iter().map(Event::Data));
+        }
+    }
+
+    /// Queues the flight's datagrams, unless those of the last time are still there.
+    fn send_flight(&mut self, with_timer: bool) {
+        let (now, mtu) = (self.now, self.exchange.config.mtu);
+        let exchange = &mut self.exchange;
+        if self.outgoing.is_empty() || exchange.flight.is_unsent() {
+            self.outgoing.clear();
+            // Fails only at the end of the sequence numbers, or without entropy: then time-outs end it.
+            let _ = exchange.flight.send(now, mtu, &mut exchange.records, &mut self.outgoing);
+        }
+        if with_timer {
+            exchange.flight.arm(now);
+        }
+    }
+
+    fn queue_record(&mut self, epoch: Epoch, kind: ContentType, content: &[u8]) -> Result<(), Error> {
+        let mut datagram = Vec::with_capacity(content.len() + epoch.overhead());
+        self.exchange.records.seal(epoch, kind, content, &mut datagram)?;
+        self.outgoing.push_back(datagram);
+        Ok(())
+    }
+
+    fn queue_alert(&mut self, alert: AlertMessage) {
+        if self.outgoing.len() > MAX_QUEUED {
+            return;
+        }
+        // A server's epoch 1 begins with its Finished, a client's when it has the keys.
+        let epoch = match (&self.phase, self.role) {
+            (Phase::Established(_), _) => Epoch::Protected,
+            (_, Role::Client) if self.exchange.records.can_read() => Epoch::Protected,
+            _ => Epoch::Plain,
+        };
+        let _ = self.queue_record(epoch, ContentType::ALERT, &alert.to_bytes());
+    }
+
+    /// Ends the handshake and says why.
+    fn fail(&mut self, refusal: Refusal) {
+        self.outgoing.clear();
+        self.queue_alert(AlertMessage::fatal(refusal.alert()));
+        self.end(CloseReason::Refused(refusal));
+    }
+
+    fn end(&mut self, reason: CloseReason) {
+        self.phase = Phase::Closed;
+        self.exchange.flight.forget();
+        self.exchange.records = RecordLayer::default();
+        self.events.push_back(Event::Closed { reason });
+    }
+}
+
+impl Handshake {
+    fn handle_message(&mut self, exchange: &mut Exchange, message: &Message) -> Result<Progress, Failure> {
+        match &mut self.side {
+            Side::Client(client) => client.handle_message(exchange, message),
+            Side::Server(server) => server.handle_message(exchange, message),
+        }
+    }
+}

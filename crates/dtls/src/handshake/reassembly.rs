@@ -1,0 +1,142 @@
+//! Puts handshake messages together from fragments that come in any order, twice, overlapping, or never.
+//!
+//! Everything here is fed by whoever can send to us, so everything is bounded: [`MAX_AHEAD`] messages of at most
+//! [`MAX_MESSAGE`](super::MAX_MESSAGE) bytes, [`MAX_BUFFERED`] bytes together, [`MAX_RANGES`] holes in each.
+
+use std::collections::BTreeMap;
+
+use super::{Fragment, Message};
+use crate::Error;
+use crate::message::HandshakeType;
+
+/// How far ahead of the next message a fragment may be. The longest flight has five messages and a Finished.
+pub(crate) const MAX_AHEAD: u16 = 8;
+
+/// The most bytes of unfinished messages. When a fragment of the next message needs room, messages ahead of it are
+/// forgotten, the furthest first; a fragment of any other message is refused.
+pub(crate) const MAX_BUFFERED: usize = 32 * 1024;
+
+/// The most separate pieces of one message.
+pub(crate) const MAX_RANGES: usize = 64;
+
+pub(crate) struct Reassembly {
+    next: u16,
+    partial: BTreeMap<u16, Partial>,
+}
+
+/// Where a fragment belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The next message or one after it.
+    Ahead,
+    /// A message that was already handled: the peer repeats itself.
+    Behind,
+}
+
+struct Partial {
+    kind: HandshakeType,
+    body: Vec<u8>,
+    /// Disjoint, sorted, not touching.
+    have: Vec<(usize, usize)>,
+    is_protected: bool,
+}
+
+impl Reassembly {
+    pub(crate) fn new() -> Self {
+        Self { next: 0, partial: BTreeMap::new() }
+    }
+
+    /// Takes a fragment. RFC 6347 §4.2.4: Finished is the only message under the new keys.
+    pub(crate) fn insert(&mut self, fragment: &Fragment<'_>, is_protected: bool) -> Result<Place, Error> {
+        let Some(ahead) = fragment.message_seq.checked_sub(self.next) else {
+            return Ok(Place::Behind);
+        };
+        if ahead >= MAX_AHEAD {
+            return Err(Error::LimitReached);
+        }
+        if (fragment.kind == HandshakeType::FINISHED) != is_protected {
+            return Err(Error::Unexpected);
+        }
+        if fragment.data.is_empty() && fragment.length > 0 {
+            return Ok(Place::Ahead); // RFC 6347 §4.2.3 allows it; there is nothing in it to keep
+        }
+
+        // What is authentic is not disturbed by what is not. Else a contradiction is settled for the newer one: the
+        // older may be somebody else's, and the peer repeats itself.
+        if let Some(partial) = self.partial.get(&fragment.message_seq)
+            && (partial.kind != fragment.kind || partial.body.len() != fragment.length)
+        {
+            if partial.is_protected && !is_protected {
+                return Err(Error::Unexpected);
+            }
+            self.partial.remove(&fragment.message_seq);
+        }
+        if !self.partial.contains_key(&fragment.message_seq) {
+            self.make_room(fragment)?;
+        }
+        self.partial
+            .entry(fragment.message_seq)
+            .or_insert_with(|| Partial {
+                kind: fragment.kind,
+                body: vec![0; fragment.length],
+                have: Vec::new(),
+                is_protected,
+            })
+            .fill(fragment)?;
+        Ok(Place::Ahead)
+    }
+
+    /// The next message, if it is whole. It stays the next one until [`Self::advance`]; asked again before that,
+    /// it has to arrive anew.
+    pub(crate) fn take_next(&mut self) -> Option<(Message, bool)> {
+        if !self.partial.get(&self.next)?.is_whole() {
+            return None;
+        }
+        let partial = self.partial.remove(&self.next)?;
+        let message = Message { kind: partial.kind, message_seq: self.next, body: partial.body };
+        Some((message, partial.is_protected))
+    }
+
+    /// The message was accepted.
+    pub(crate) fn advance(&mut self) {
+        self.next = self.next.saturating_add(1);
+    }
+
+    fn make_room(&mut self, fragment: &Fragment<'_>) -> Result<(), Error> {
+        loop {
+            let used: usize = self.partial.values().map(|partial| partial.body.len()).sum();
+            if used + fragment.length <= MAX_BUFFERED {
+                return Ok(());
+            }
+            if fragment.message_seq != self.next {
+                return Err(Error::LimitReached);
+            }
+            self.partial.pop_last(); // not empty: a single message is below the bound
+        }
+    }
+}
+
+impl Partial {
+    fn fill(&mut self, fragment: &Fragment<'_>) -> Result<(), Error> {
+        let (mut start, mut end) = (fragment.offset, fragment.offset + fragment.data.len());
+        let piece = start..end;
+        let touching = |&(from, to): &(usize, usize)| from <= end && start <= to;
+        let merged: Vec<_> = self.have.iter().copied().filter(touching).collect();
+        if merged.is_empty() && self.have.len() >= MAX_RANGES {
+            return Err(Error::LimitReached);
+        }
+        self.have.retain(|range| !merged.contains(range));
+        for (from, to) in merged {
+            start = start.min(from);
+            end = end.max(to);
+        }
+        let at = self.have.partition_point(|range| range.0 < start);
+        self.have.insert(at, (start, end));
+        self.body[piece].copy_from_slice(fragment.data); // inside: checked when the fragment was parsed
+        Ok(())
+    }
+
+    fn is_whole(&self) -> bool {
+        self.have == [(0, self.body.len())]
+    }
+}

@@ -1,0 +1,194 @@
+//! Two connections on a simulated link.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use headwater_dtls::{
+    Certificate, CloseReason, Config, Connected, Connection, Error, Event, Fingerprint, Role,
+};
+
+/// One way, for every datagram.
+pub(crate) const LATENCY: Duration = Duration::from_millis(10);
+
+/// What the link does with one datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Deliver,
+    Drop,
+    Duplicate,
+    /// Arrives this much later than others.
+    Delay(Duration),
+}
+
+pub(crate) struct End {
+    pub(crate) connection: Connection,
+    pub(crate) connected: Option<Connected>,
+    pub(crate) data: Vec<Vec<u8>>,
+    pub(crate) closed: Option<CloseReason>,
+    pub(crate) sent: Vec<Vec<u8>>,
+    pub(crate) errors: Vec<Error>,
+}
+
+impl End {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection, connected: None, data: vec![], closed: None, sent: vec![], errors: vec![] }
+    }
+
+    pub(crate) fn drain_events(&mut self) {
+        while let Some(event) = self.connection.poll_event() {
+            assert!(self.closed.is_none(), "nothing follows Closed: {event:?}");
+            match event {
+                Event::Connected(connected) => assert!(self.connected.replace(connected).is_none()),
+                Event::Data(data) => self.data.push(data),
+                Event::Closed { reason } => self.closed = Some(reason),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+pub(crate) struct Pair {
+    pub(crate) client: End,
+    pub(crate) server: End,
+    pub(crate) start: Instant,
+    pub(crate) now: Instant,
+    /// (arrival, order, to the server?, bytes)
+    in_flight: VecDeque<(Instant, usize, bool, Vec<u8>)>,
+    count: usize,
+}
+
+type Rule<'a> = &'a mut dyn FnMut(Role, usize, &[u8]) -> Fate;
+
+impl Pair {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| (), |_| ())
+    }
+
+    /// Changes the two configs.
+    pub(crate) fn with(client: impl FnOnce(&mut Config), server: impl FnOnce(&mut Config)) -> Self {
+        let (client_certificate, server_certificate) = certificates();
+        let mut client_config = Config::new(client_certificate.clone());
+        let mut server_config = Config::new(server_certificate.clone());
+        client(&mut client_config);
+        server(&mut server_config);
+        let (client_print, server_print) =
+            (client_config.certificate.fingerprint(), server_config.certificate.fingerprint());
+        Self::expecting(client_config, server_config, vec![server_print], vec![client_print])
+    }
+
+    /// Says which fingerprints each side expects of the other.
+    pub(crate) fn expecting(
+        client_config: Config,
+        server_config: Config,
+        of_server: Vec<Fingerprint>,
+        of_client: Vec<Fingerprint>,
+    ) -> Self {
+        let now = Instant::now(); // any instant will do: time is simulated from here on
+        let client = Connection::new(Arc::new(client_config), Role::Client, of_server, [1; 32], now);
+        let server = Connection::new(Arc::new(server_config), Role::Server, of_client, [2; 32], now);
+        Self {
+            client: End::new(client.expect("a valid config")),
+            server: End::new(server.expect("a valid config")),
+            start: now,
+            now,
+            in_flight: VecDeque::new(),
+            count: 0,
+        }
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
+
+    pub(crate) fn end(&mut self, role: Role) -> &mut End {
+        match role {
+            Role::Client => &mut self.client,
+            Role::Server => &mut self.server,
+        }
+    }
+
+    pub(crate) fn both_connected(&self) -> bool {
+        self.client.connected.is_some() && self.server.connected.is_some()
+    }
+
+    /// Runs over a perfect link until nothing more happens or `limit` has passed.
+    pub(crate) fn run(&mut self, limit: Duration) {
+        self.run_with(limit, &mut |_, _, _| Fate::Deliver);
+    }
+
+    /// `rule` gets sender, index of the datagram in its direction, and bytes.
+    pub(crate) fn run_with(&mut self, limit: Duration, rule: Rule<'_>) {
+        let end = self.now + limit;
+        for _ in 0..100_000 {
+            self.collect(rule);
+            let timeouts = [self.client.connection.poll_timeout(), self.server.connection.poll_timeout()];
+            let arrival = self.in_flight.iter().map(|entry| entry.0).min();
+            let Some(next) = timeouts.into_iter().flatten().chain(arrival).min() else { return };
+            if next > end {
+                self.now = end;
+                return;
+            }
+            self.now = self.now.max(next);
+            self.deliver();
+            for role in [Role::Client, Role::Server] {
+                let now = self.now;
+                let end = self.end(role);
+                if end.connection.poll_timeout().is_some_and(|at| at <= now) {
+                    end.connection.handle_timeout(now);
+                    assert!(end.connection.poll_timeout().is_none_or(|at| at > now), "time moves on");
+                }
+                end.drain_events();
+            }
+        }
+        panic!("the two don't fall silent");
+    }
+
+    fn collect(&mut self, rule: Rule<'_>) {
+        for role in [Role::Client, Role::Server] {
+            let now = self.now;
+            loop {
+                let end = self.end(role);
+                let mut buf = Vec::new();
+                let Some(transmit) = end.connection.poll_transmit(now, &mut buf) else { break };
+                assert_eq!(transmit.len, buf.len());
+                let index = end.sent.len();
+                end.sent.push(buf.clone());
+                let to_server = role == Role::Client;
+                let copies: &[Duration] = match rule(role, index, &buf) {
+                    Fate::Drop => &[],
+                    Fate::Deliver => &[Duration::ZERO],
+                    Fate::Duplicate => &[Duration::ZERO, Duration::from_millis(1)],
+                    Fate::Delay(by) => &[by],
+                };
+                for delay in copies {
+                    self.count += 1;
+                    self.in_flight.push_back((now + LATENCY + *delay, self.count, to_server, buf.clone()));
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self) {
+        let now = self.now;
+        let (mut due, rest): (Vec<_>, Vec<_>) = self.in_flight.drain(..).partition(|entry| entry.0 <= now);
+        self.in_flight = rest.into();
+        due.sort_by_key(|entry| (entry.0, entry.1));
+        for (_, _, to_server, bytes) in due {
+            let end = if to_server { &mut self.server } else { &mut self.client };
+            if let Err(error) = end.connection.handle_datagram(now, &bytes) {
+                end.errors.push(error);
+            }
+            end.drain_events();
+        }
+    }
+}
+
+/// Made once: key generation is what costs.
+pub(crate) fn certificates() -> &'static (Certificate, Certificate) {
+    static PAIR: OnceLock<(Certificate, Certificate)> = OnceLock::new();
+    PAIR.get_or_init(|| {
+        let make = || Certificate::generate().expect("the backend has entropy");
+        (make(), make())
+    })
+}

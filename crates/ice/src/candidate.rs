@@ -1,0 +1,210 @@
+//! A transport address that a peer may be reached at (RFC 8445 §5.1).
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use headwater_stun::Transport;
+
+/// The only component: RTP and RTCP share one (RFC 5761), and so do DTLS and data channels.
+pub(crate) const COMPONENT: u16 = 1;
+/// The local preference of a candidate that is the only one of its family and kind (RFC 8445 §5.1.2.1).
+const LOCAL_PREFERENCE: u16 = 65_535;
+
+/// Where a candidate comes from, best first.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CandidateKind {
+    /// An address of an interface.
+    Host,
+    /// An address that a peer saw during a check.
+    PeerReflexive,
+    /// An address that a STUN server saw.
+    ServerReflexive,
+    /// An address of a TURN server.
+    Relayed,
+}
+
+impl CandidateKind {
+    /// The type preference that RFC 8445 §5.1.2.2 recommends.
+    const fn preference(self) -> u32 {
+        match self {
+            Self::Host => 126,
+            Self::PeerReflexive => 110,
+            Self::ServerReflexive => 100,
+            Self::Relayed => 0,
+        }
+    }
+
+    /// As it stands behind `typ`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::PeerReflexive => "prflx",
+            Self::ServerReflexive => "srflx",
+            Self::Relayed => "relay",
+        }
+    }
+}
+
+/// Which side opens the connection of a TCP candidate (RFC 6544 §4.5).
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TcpType {
+    /// It only opens; its port is 9.
+    Active,
+    /// It waits.
+    Passive,
+    /// Both at once.
+    SimultaneousOpen,
+}
+
+/// An address, or a name that hides one.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// An IP address and a port.
+    Socket(SocketAddr),
+    /// A name, such as a browser's `2b0c….local`, and a port. Nobody here resolves it: the peer is found by its
+    /// own checks (peer-reflexive).
+    Name {
+        /// The name.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+}
+
+/// A candidate, ours or the peer's. [`FromStr`](std::str::FromStr) and [`Display`](fmt::Display) are the value
+/// of SDP's `a=candidate` line.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Equal for candidates of one kind and base: 1 to 32 characters.
+    pub foundation: String,
+    /// 1; 2 would be RTCP beside RTP, which agents here ignore.
+    pub component: u16,
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// 1 to 2³¹−1; larger is better.
+    pub priority: u32,
+    /// Where it is reached.
+    pub address: Address,
+    /// Where it comes from.
+    pub kind: CandidateKind,
+    /// The base of a reflexive candidate, the mapped address of a relayed one.
+    pub related: Option<SocketAddr>,
+    /// For TCP only.
+    pub tcp_type: Option<TcpType>,
+    /// The ufrag that the line names, which tells generations apart (RFC 8839 §5.1 extension).
+    pub ufrag: Option<String>,
+}
+
+impl Candidate {
+    /// A host candidate over UDP.
+    #[must_use]
+    pub fn host(address: SocketAddr) -> Self {
+        Self::new(CandidateKind::Host, address, None)
+    }
+
+    /// A candidate that a STUN server saw for `base`.
+    #[must_use]
+    pub fn server_reflexive(address: SocketAddr, base: SocketAddr) -> Self {
+        Self::new(CandidateKind::ServerReflexive, address, Some(base))
+    }
+
+    /// A relayed candidate; `mapped` is the address that the TURN server saw.
+    ///
+    /// Datagrams from it have `address` as their local address: the owner passes them on by TURN.
+    #[must_use]
+    pub fn relayed(address: SocketAddr, mapped: SocketAddr) -> Self {
+        Self::new(CandidateKind::Relayed, address, Some(mapped))
+    }
+
+    /// A candidate that a peer saw for `base`.
+    pub(crate) fn peer_reflexive(address: SocketAddr, base: SocketAddr) -> Self {
+        Self::new(CandidateKind::PeerReflexive, address, Some(base))
+    }
+
+    fn new(kind: CandidateKind, address: SocketAddr, related: Option<SocketAddr>) -> Self {
+        let mut this = Self {
+            foundation: String::new(),
+            component: COMPONENT,
+            transport: Transport::Udp,
+            priority: priority(kind, LOCAL_PREFERENCE),
+            address: Address::Socket(address),
+            kind,
+            related,
+            tcp_type: None,
+            ufrag: None,
+        };
+        this.foundation = foundation(kind, this.base().unwrap_or(address).ip());
+        this
+    }
+
+    /// The same candidate over TCP.
+    #[must_use]
+    pub fn with_tcp(mut self, tcp_type: TcpType) -> Self {
+        self.transport = Transport::Tcp;
+        self.tcp_type = Some(tcp_type);
+        self.foundation.insert(0, 't');
+        self
+    }
+
+    /// Sets the local preference, which orders candidates of the same kind. 65,535 by default.
+    #[must_use]
+    pub fn with_local_preference(mut self, preference: u16) -> Self {
+        self.priority = priority(self.kind, preference);
+        self
+    }
+
+    /// The address, if it isn't a name.
+    #[must_use]
+    pub const fn socket_addr(&self) -> Option<SocketAddr> {
+        match self.address {
+            Address::Socket(address) => Some(address),
+            Address::Name { .. } => None,
+        }
+    }
+
+    /// The address that datagrams of this (local) candidate leave from.
+    #[must_use]
+    pub const fn base(&self) -> Option<SocketAddr> {
+        match (self.kind, self.related) {
+            (CandidateKind::ServerReflexive | CandidateKind::PeerReflexive, Some(base)) => Some(base),
+            _ => self.socket_addr(),
+        }
+    }
+}
+
+/// RFC 8445 §5.1.2.1: `2^24 × type preference + 2^8 × local preference + (256 − component)`.
+pub(crate) const fn priority(kind: CandidateKind, local_preference: u16) -> u32 {
+    (kind.preference() << 24) | ((local_preference as u32) << 8) | (256 - COMPONENT as u32)
+}
+
+/// The priority that a candidate of ours would have if a check found it to be peer-reflexive.
+pub(crate) const fn peer_reflexive_priority(base_priority: u32) -> u32 {
+    (CandidateKind::PeerReflexive.preference() << 24) | (base_priority & 0x00FF_FFFF)
+}
+
+/// RFC 8445 §5.1.1.3: the same for the same kind and base. FNV-1a keeps it short; a collision only delays the
+/// pairs that it ties together.
+fn foundation(kind: CandidateKind, base: IpAddr) -> String {
+    let mut hash = 0x811C_9DC5_u32;
+    let mut add =
+        |bytes: &[u8]| bytes.iter().for_each(|it| hash = (hash ^ u32::from(*it)).wrapping_mul(0x0100_0193));
+    add(kind.name().as_bytes());
+    match base {
+        IpAddr::V4(ip) => add(&ip.octets()),
+        IpAddr::V6(ip) => add(&ip.octets()),
+    }
+    hash.to_string()
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(address) => write!(f, "{} {}", address.ip(), address.port()),
+            Self::Name { host, port } => write!(f, "{host} {port}"),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! One connectivity check: the request we send and the response we accept (RFC 8445 §7.2).
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use headwater_stun::attribute::{ErrorCode, Username, XorMappedAddress};
+use headwater_stun::{
+    Class, Due, Message, MessageBuilder, Method, Retransmission, TransactionId, Transmit, Transport,
+};
+
+use crate::attribute::{IceControlled, IceControlling, Priority, UseCandidate};
+use crate::credentials::Keyed;
+use crate::role::RoleState;
+use crate::{Error, Path, Role};
+
+/// A check under way.
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    pub(crate) id: TransactionId,
+    /// The role it was made in, to tell what a 487 is about.
+    pub(crate) role: Role,
+    pub(crate) use_candidate: bool,
+    schedule: Retransmission,
+    /// To be written at the next poll.
+    is_due: bool,
+}
+
+impl Transaction {
+    pub(crate) fn new(
+        now: Instant,
+        transport: Transport,
+        rto: Duration,
+        id: TransactionId,
+        role: Role,
+        use_candidate: bool,
+    ) -> Self {
+        let schedule = match transport {
+            Transport::Tcp => Retransmission::reliable(now),
+            _ => Retransmission::new(now, rto),
+        };
+        Self { id, role, use_candidate, schedule, is_due: false }
+    }
+
+    /// Marks a sending that is due; `false` when the check is given up.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> bool {
+        match self.schedule.handle_timeout(now) {
+            Due::Nothing => true,
+            Due::Send => {
+                self.is_due = true;
+                true
+            }
+            Due::GiveUp => false,
+        }
+    }
+
+    pub(crate) const fn poll_timeout(&self) -> Instant {
+        self.schedule.poll_timeout()
+    }
+
+    /// The peer's check came through on this pair: repeat ours at once rather than at the end of an RTO.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        self.schedule.hurry(now);
+    }
+
+    /// Whether it is to be written now; asking marks it as written.
+    pub(crate) fn take_due(&mut self) -> bool {
+        std::mem::take(&mut self.is_due)
+    }
+}
+
+/// What a check says, whoever sends it: the checklist or consent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'k> {
+    pub(crate) local: &'k Keyed,
+    pub(crate) remote: &'k Keyed,
+    pub(crate) role: RoleState,
+    /// The priority that our side would have as a peer-reflexive candidate.
+    pub(crate) priority: u32,
+}
+
+impl Request<'_> {
+    /// Appends the request to `buf`.
+    pub(crate) fn write(
+        &self,
+        path: Path,
+        id: TransactionId,
+        use_candidate: bool,
+        buf: &mut Vec<u8>,
+    ) -> Transmit {
+        let Self { local, remote, role, priority } = self;
+        // The receiver's ufrag stands first (RFC 8445 §7.2.2).
+        let username = format!("{}:{}", remote.ufrag(), local.ufrag());
+        let mut request = MessageBuilder::request(Method::BINDING, id, buf)
+            .attribute(&Username(&username))
+            .attribute(&Priority(*priority));
+        request = match role.role {
+            Role::Controlling => request.attribute(&IceControlling(role.tie_breaker)),
+            Role::Controlled => request.attribute(&IceControlled(role.tie_breaker)),
+        };
+        if use_candidate {
+            request = request.attribute(&UseCandidate);
+        }
+        let len = request.integrity(&remote.key).fingerprint();
+        Transmit::new(path.transport, path.local, path.remote, len)
+    }
+}
+
+/// An authentic response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The peer saw this address.
+    Success(SocketAddr),
+    /// 487: both think they have the same role.
+    RoleConflict,
+    /// Any other error.
+    Refused,
+}
+
+/// Reads the response to a check that went along `sent` from one that came along `received`.
+pub(crate) fn read_response(
+    response: &Message<'_>,
+    remote: &Keyed,
+    sent: Path,
+    received: Path,
+) -> Result<Outcome, Error> {
+    // RFC 8445 §7.2.5.2.1 would fail the pair if addresses aren't symmetric. Whoever overhears a response could
+    // then fail pairs by repeating it from elsewhere, so it is only refused, and the check runs into its timeout.
+    if sent != received {
+        return Err(Error::Unexpected);
+    }
+    response.verify_integrity(&remote.key).map_err(|_| Error::Unauthentic)?;
+    if response.class() == Class::Error {
+        let code = response.attribute::<ErrorCode<'_>>()?.map(|it| it.code());
+        let is_conflict = code == Some(ErrorCode::ROLE_CONFLICT.code());
+        return Ok(if is_conflict { Outcome::RoleConflict } else { Outcome::Refused });
+    }
+    let is_understood = response.unknown_required(crate::attribute::is_known).next().is_none();
+    match response.attribute()? {
+        Some(XorMappedAddress(mapped)) if is_understood => Ok(Outcome::Success(mapped)),
+        _ => Ok(Outcome::Refused),
+    }
+}

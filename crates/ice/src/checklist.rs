@@ -1,0 +1,189 @@
+//! The pairs to check: formed, pruned, ordered, and paced (RFC 8445 §6.1.2, §6.1.4).
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, Instant};
+
+use headwater_stun::TransactionId;
+
+use crate::candidate::Candidate;
+use crate::check::Transaction;
+use crate::pair::{CandidatePair, PairId, State};
+use crate::{Path, Role};
+
+/// RFC 8445 §6.1.2.5: the recommended most pairs. The worst one that is not valid makes room.
+const MAX_PAIRS: usize = 100;
+/// RFC 8445 §14.2: one new check each 50 ms.
+pub(crate) const TA: Duration = Duration::from_millis(50);
+
+/// All pairs of one generation of credentials.
+#[derive(Debug)]
+pub(crate) struct Checklist {
+    /// Best first.
+    pairs: Vec<CandidatePair>,
+    /// Pairs that the peer's checks ask us to check, in that order (§6.1.4.1).
+    triggered: VecDeque<PairId>,
+    /// When the next new check may go out.
+    next_check: Instant,
+    next_id: u32,
+}
+
+impl Checklist {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { pairs: Vec::new(), triggered: VecDeque::new(), next_check: now, next_id: 0 }
+    }
+
+    /// Pairs a local with a remote candidate, unless they don't fit or the path is there already.
+    pub(crate) fn add(&mut self, local: &Candidate, remote: &Candidate, role: Role) -> Option<PairId> {
+        let path = Path::new(local.transport, local.base()?, remote.socket_addr()?);
+        if local.transport != remote.transport || !is_reachable(&path) || self.by_path(&path).is_some() {
+            return None;
+        }
+        let id = PairId(self.next_id);
+        self.next_id = self.next_id.wrapping_add(1);
+        let mut hasher = DefaultHasher::new();
+        (&local.foundation, &remote.foundation).hash(&mut hasher);
+        let foundation = hasher.finish();
+        // §6.1.2.6: the first pair of a foundation may be checked, the others learn from its success.
+        let is_first = !self.pairs.iter().any(|it| it.foundation == foundation && it.is_open());
+        self.pairs.push(CandidatePair {
+            id,
+            path,
+            local_priority: local.priority,
+            remote_priority: remote.priority,
+            foundation,
+            state: if is_first { State::Waiting } else { State::Frozen },
+            is_nominated_by_peer: false,
+        });
+        self.sort(role);
+        if self.pairs.len() > MAX_PAIRS {
+            let worst = self.pairs.iter().rposition(|it| !it.is_valid());
+            let worst = worst.unwrap_or(MAX_PAIRS);
+            let removed = self.pairs.remove(worst).id;
+            self.triggered.retain(|it| *it != removed);
+            return (removed != id).then_some(id);
+        }
+        Some(id)
+    }
+
+    /// Orders again: priorities depend on the role.
+    pub(crate) fn sort(&mut self, role: Role) {
+        self.pairs.sort_by_key(|it| std::cmp::Reverse(it.priority(role)));
+    }
+
+    pub(crate) fn pairs(&self) -> &[CandidatePair] {
+        &self.pairs
+    }
+
+    pub(crate) fn get(&self, id: PairId) -> Option<&CandidatePair> {
+        self.pairs.iter().find(|it| it.id == id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: PairId) -> Option<&mut CandidatePair> {
+        self.pairs.iter_mut().find(|it| it.id == id)
+    }
+
+    pub(crate) fn by_path(&self, path: &Path) -> Option<PairId> {
+        self.pairs.iter().find(|it| it.path == *path).map(|it| it.id)
+    }
+
+    pub(crate) fn by_transaction(&self, id: TransactionId) -> Option<&CandidatePair> {
+        self.pairs.iter().find(|it| it.transaction().is_some_and(|it| it.id == id))
+    }
+
+    /// The peer's check came along this pair: check it soon (§7.3.1.4).
+    pub(crate) fn trigger(&mut self, id: PairId, now: Instant) {
+        let Some(pair) = self.get_mut(id) else { return };
+        match &mut pair.state {
+            State::Succeeded { .. } => return,
+            // The RFC starts a second check beside the first; repeating the first at once serves the same end.
+            State::InProgress(check) => return check.hurry(now),
+            State::Frozen | State::Waiting | State::Failed => pair.state = State::Waiting,
+        }
+        if !self.triggered.contains(&id) {
+            self.triggered.push_back(id);
+        }
+    }
+
+    /// Takes the pair to check now, if Ta has passed: a triggered one, else the best that waits (§6.1.4.2).
+    pub(crate) fn take_next(&mut self, now: Instant) -> Option<PairId> {
+        if now < self.next_check {
+            return None;
+        }
+        let id = loop {
+            match self.triggered.pop_front() {
+                Some(id) if self.get(id).is_some_and(|it| matches!(it.state, State::Waiting)) => break id,
+                Some(_) => {}
+                None => break self.next_ordinary()?,
+            }
+        };
+        self.next_check = now + TA;
+        Some(id)
+    }
+
+    fn next_ordinary(&self) -> Option<PairId> {
+        let waiting = self.pairs.iter().find(|it| matches!(it.state, State::Waiting));
+        waiting.or_else(|| self.pairs.iter().find(|it| self.may_thaw(it))).map(|it| it.id)
+    }
+
+    /// §6.1.4.2: a frozen pair may go when no other of its foundation waits or is under way.
+    fn may_thaw(&self, pair: &CandidatePair) -> bool {
+        let is_busy = |it: &&CandidatePair| matches!(it.state, State::Waiting | State::InProgress(_));
+        let mut busy = self.pairs.iter().filter(is_busy);
+        matches!(pair.state, State::Frozen) && !busy.any(|it| it.foundation == pair.foundation)
+    }
+
+    /// §7.2.5.3.3: success of one pair frees the others of its foundation.
+    pub(crate) fn thaw(&mut self, foundation: u64) {
+        let frozen = self.pairs.iter_mut().filter(|it| it.foundation == foundation);
+        frozen.filter(|it| matches!(it.state, State::Frozen)).for_each(|it| it.state = State::Waiting);
+    }
+
+    /// §8.1.2: with a nominated pair, what was not begun is dropped, and what is under way ends with it.
+    pub(crate) fn complete(&mut self) {
+        self.triggered.clear();
+        self.pairs.retain(CandidatePair::is_valid);
+    }
+
+    /// Marks checks that are due, and returns a pair whose check was just given up.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<PairId> {
+        let given_up =
+            |it: &mut CandidatePair| it.transaction_mut().is_some_and(|it| !it.handle_timeout(now));
+        let pair = self.pairs.iter_mut().find_map(|it| given_up(it).then_some(it))?;
+        pair.state = State::Failed;
+        Some(pair.id)
+    }
+
+    /// The best pair with a check to write now.
+    pub(crate) fn take_due(&mut self) -> Option<&CandidatePair> {
+        let is_due = |it: &mut CandidatePair| it.transaction_mut().is_some_and(Transaction::take_due);
+        let index = self.pairs.iter_mut().position(is_due)?;
+        self.pairs.get(index)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) or [`take_next`](Self::take_next) has something to do.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let has_next = !self.triggered.is_empty() || self.next_ordinary().is_some();
+        let next = has_next.then_some(self.next_check);
+        self.pairs.iter().filter_map(|it| it.transaction().map(Transaction::poll_timeout)).chain(next).min()
+    }
+
+    /// RFC 8445 §14.3: the more pairs are under way, the longer each may wait.
+    pub(crate) fn rto(&self, least: Duration) -> Duration {
+        let open = self.pairs.iter().filter(|it| matches!(it.state, State::Waiting | State::InProgress(_)));
+        let open = u32::try_from(open.count()).unwrap_or(u32::MAX);
+        least.max(TA.saturating_mul(open))
+    }
+}
+
+/// RFC 8445 §6.1.2.2: same family; a link-local IPv6 address only with another.
+fn is_reachable(path: &Path) -> bool {
+    use std::net::SocketAddr::{V4, V6};
+    match (path.local, path.remote) {
+        (V4(_), V4(_)) => path.remote.port() != 0,
+        (V6(local), V6(remote)) => {
+            remote.port() != 0 && local.ip().is_unicast_link_local() == remote.ip().is_unicast_link_local()
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,84 @@
+//! Consent freshness: may we still send on this path? (RFC 7675)
+//!
+//! A path is alive while a check was answered within 30 s. Checks go out every 5 s ± 20 %, each once: a lost
+//! one is not repeated, the next one simply comes.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use headwater_stun::TransactionId;
+
+use crate::Path;
+use crate::random::Random;
+
+/// RFC 7675 §5.1: consent ends this long after the last valid response.
+const EXPIRY: Duration = Duration::from_secs(30);
+/// RFC 7675 §5.1: the mean interval between checks.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// Checks that may still be answered: all that fit in the expiry.
+const MAX_OPEN: usize = 8;
+
+/// Consent for one path.
+#[derive(Debug)]
+pub(crate) struct Consent {
+    path: Path,
+    next: Instant,
+    expires: Instant,
+    open: VecDeque<TransactionId>,
+    due: Option<TransactionId>,
+}
+
+impl Consent {
+    /// Starts with a path whose check was just answered.
+    pub(crate) fn new(now: Instant, path: Path, random: &mut Random) -> Self {
+        let next = now + interval(random);
+        Self { path, next, expires: now + EXPIRY, open: VecDeque::new(), due: None }
+    }
+
+    pub(crate) const fn path(&self) -> Path {
+        self.path
+    }
+
+    /// Whether this answers one of the checks.
+    pub(crate) fn expects(&self, id: TransactionId) -> bool {
+        self.open.contains(&id)
+    }
+
+    /// A valid response came; all older checks are forgotten.
+    pub(crate) fn handle_response(&mut self, now: Instant) {
+        self.open.clear();
+        self.expires = now + EXPIRY;
+    }
+
+    /// Makes the next check due.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, random: &mut Random) {
+        if now < self.next {
+            return;
+        }
+        self.next = now + interval(random);
+        if self.open.len() == MAX_OPEN {
+            self.open.pop_front();
+        }
+        let id = random.transaction_id();
+        self.open.push_back(id);
+        self.due = Some(id);
+    }
+
+    pub(crate) fn is_expired(&self, now: Instant) -> bool {
+        now >= self.expires
+    }
+
+    /// The check to write now.
+    pub(crate) fn take_due(&mut self) -> Option<TransactionId> {
+        self.due.take()
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Instant {
+        self.next.min(self.expires)
+    }
+}
+
+/// 4 to 6 s, so that many sessions begun at once don't check at once.
+fn interval(random: &mut Random) -> Duration {
+    INTERVAL.mul_f64(0.8 + 0.4 * random.fraction())
+}

@@ -1,0 +1,169 @@
+//! What a restart replaces: credentials, the peer's candidates, checks, nomination, consent (RFC 8445 §9).
+
+use std::time::{Duration, Instant};
+
+use headwater_stun::{TransactionId, Transport};
+
+use crate::agent::MAX_REMOTE_CANDIDATES;
+use crate::candidate::{Candidate, CandidateKind, priority};
+use crate::check::Transaction;
+use crate::checklist::Checklist;
+use crate::consent::Consent;
+use crate::credentials::Keyed;
+use crate::nomination::Nomination;
+use crate::pair::{CandidatePair, PairId, State};
+use crate::{Error, Path, Role};
+
+/// One generation of credentials and all that was found with them.
+#[derive(Debug)]
+pub(crate) struct Generation {
+    pub(crate) number: u32,
+    pub(crate) local: Keyed,
+    pub(crate) remote: Option<Keyed>,
+    remote_candidates: Vec<Candidate>,
+    /// The peer will not signal more candidates.
+    pub(crate) is_remote_complete: bool,
+    pub(crate) checklist: Checklist,
+    pub(crate) nomination: Nomination,
+    pub(crate) is_nominated: bool,
+    pub(crate) consent: Option<Consent>,
+    /// When checks could begin.
+    pub(crate) started: Option<Instant>,
+    pub(crate) has_failed: bool,
+}
+
+/// A replaced generation that still carries media.
+#[derive(Debug)]
+pub(crate) struct Previous {
+    pub(crate) number: u32,
+    pub(crate) local: Keyed,
+    pub(crate) remote: Option<Keyed>,
+    pub(crate) consent: Option<Consent>,
+}
+
+impl From<Generation> for Previous {
+    fn from(Generation { number, local, remote, consent, .. }: Generation) -> Self {
+        Self { number, local, remote, consent }
+    }
+}
+
+impl Generation {
+    pub(crate) fn new(local: Keyed, number: u32, now: Instant) -> Self {
+        Self {
+            number,
+            local,
+            remote: None,
+            remote_candidates: Vec::new(),
+            is_remote_complete: false,
+            checklist: Checklist::new(now),
+            nomination: Nomination::default(),
+            is_nominated: false,
+            consent: None,
+            started: None,
+            has_failed: false,
+        }
+    }
+
+    /// Pairs a new local candidate with all of the peer's.
+    pub(crate) fn pair_local(&mut self, local: &Candidate, role: Role) {
+        for remote in &self.remote_candidates {
+            self.checklist.add(local, remote, role);
+        }
+    }
+
+    /// Adds a signalled candidate; `false` if there is no use for it.
+    pub(crate) fn add_remote(
+        &mut self,
+        remote: Candidate,
+        locals: &[Candidate],
+        role: Role,
+    ) -> Result<bool, Error> {
+        let is_of_other_generation =
+            |it: &Keyed| remote.ufrag.as_ref().is_some_and(|ufrag| ufrag != it.ufrag());
+        if !remote.is_usable() || self.remote.as_ref().is_some_and(is_of_other_generation) {
+            return Ok(false);
+        }
+        // A peer's check may have come before its signalling: the peer-reflexive candidate then stays.
+        let is_known = |it: &Candidate| it.address == remote.address && it.transport == remote.transport;
+        if self.remote_candidates.iter().any(is_known) {
+            return Ok(false);
+        }
+        if self.remote_candidates.len() >= MAX_REMOTE_CANDIDATES {
+            return Err(Error::TooManyCandidates);
+        }
+        // A peer that moves names its new address while the old one is nominated: that is checked too.
+        for local in locals {
+            self.checklist.add(local, &remote, role);
+        }
+        self.remote_candidates.push(remote);
+        Ok(true)
+    }
+
+    /// The pair of a path that the peer has checked; a new address becomes a peer-reflexive candidate
+    /// (RFC 8445 §7.3.1.3).
+    pub(crate) fn pair_for_check(
+        &mut self,
+        path: Path,
+        local: &Candidate,
+        announced: Option<u32>,
+        role: Role,
+    ) -> Option<PairId> {
+        if let Some(id) = self.checklist.by_path(&path) {
+            return Some(id);
+        }
+        let is_known =
+            |it: &&Candidate| it.transport == path.transport && it.socket_addr() == Some(path.remote);
+        if let Some(remote) = self.remote_candidates.iter().find(is_known) {
+            return self.checklist.add(local, remote, role);
+        }
+        if self.remote_candidates.len() >= MAX_REMOTE_CANDIDATES {
+            return None;
+        }
+        let mut remote = Candidate::host(path.remote);
+        remote.kind = CandidateKind::PeerReflexive;
+        remote.priority = announced.unwrap_or_else(|| priority(CandidateKind::PeerReflexive, u16::MAX));
+        // §7.3.1.3: a foundation that no other has.
+        remote.foundation = format!("p{}", self.remote_candidates.len());
+        let id = self.checklist.add(local, &remote, role);
+        self.remote_candidates.push(remote);
+        id
+    }
+
+    pub(crate) fn begin_check(
+        &mut self,
+        id: PairId,
+        transaction: TransactionId,
+        role: Role,
+        use_candidate: bool,
+        rto: Duration,
+        now: Instant,
+    ) {
+        let rto = self.checklist.rto(rto);
+        let Some(pair) = self.checklist.get_mut(id) else { return };
+        let mut check = Transaction::new(now, pair.path.transport, rto, transaction, role, use_candidate);
+        let _is_not_given_up_yet = check.handle_timeout(now);
+        pair.state = match pair.state {
+            State::Succeeded { at, .. } => State::Succeeded { at, nominating: Some(check) },
+            _ => State::InProgress(check),
+        };
+    }
+
+    /// Whether there is a valid pair.
+    pub(crate) fn has_valid(&self) -> bool {
+        self.checklist.pairs().iter().any(CandidatePair::is_valid)
+    }
+
+    /// Whether a pair is valid or may still become so.
+    pub(crate) fn has_hope(&self) -> bool {
+        self.checklist.pairs().iter().any(|it| it.is_valid() || it.is_open())
+    }
+}
+
+impl Candidate {
+    /// Whether agents here can send to and from it: an address, UDP, the one component.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.socket_addr().is_some()
+            && self.transport == Transport::Udp
+            && self.component == crate::candidate::COMPONENT
+    }
+}

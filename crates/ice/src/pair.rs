@@ -1,0 +1,109 @@
+//! A local and a remote candidate that are checked together (RFC 8445 §6.1.2).
+//!
+//! ```text
+//!  Frozen → Waiting → InProgress → Succeeded
+//!              ↑           ↓
+//!              └──────── Failed      (a check of the peer revives it)
+//! ```
+
+use std::time::Instant;
+
+use crate::check::Transaction;
+use crate::{Path, Role};
+
+/// Names a pair for as long as its checklist lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PairId(pub(crate) u32);
+
+/// What became of a pair so far.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// Waits for another pair of its foundation.
+    Frozen,
+    /// May be checked.
+    Waiting,
+    /// A check is under way.
+    InProgress(Transaction),
+    /// A check was answered; the pair may carry media.
+    Succeeded {
+        /// When the last check was answered.
+        at: Instant,
+        /// A further check that nominates it.
+        nominating: Option<Transaction>,
+    },
+    /// No answer, or a bad one.
+    Failed,
+}
+
+/// A pair.
+#[derive(Debug)]
+pub(crate) struct CandidatePair {
+    pub(crate) id: PairId,
+    /// Where its datagrams go; `local` is the local candidate's base.
+    pub(crate) path: Path,
+    pub(crate) local_priority: u32,
+    pub(crate) remote_priority: u32,
+    /// Both foundations, as one number.
+    pub(crate) foundation: u64,
+    pub(crate) state: State,
+    /// The peer nominated it before we had checked it (RFC 8445 §7.3.1.5).
+    pub(crate) is_nominated_by_peer: bool,
+}
+
+impl CandidatePair {
+    /// RFC 8445 §6.1.2.3: `2^32 × min(G, D) + 2 × max(G, D) + (G > D)`, G being the controlling side's priority.
+    pub(crate) fn priority(&self, role: Role) -> u64 {
+        let (g, d) = match role {
+            Role::Controlling => (self.local_priority, self.remote_priority),
+            Role::Controlled => (self.remote_priority, self.local_priority),
+        };
+        (u64::from(g.min(d)) << 32) + 2 * u64::from(g.max(d)) + u64::from(g > d)
+    }
+
+    /// The check that waits for an answer.
+    pub(crate) fn transaction(&self) -> Option<&Transaction> {
+        match &self.state {
+            State::InProgress(it) | State::Succeeded { nominating: Some(it), .. } => Some(it),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn transaction_mut(&mut self) -> Option<&mut Transaction> {
+        match &mut self.state {
+            State::InProgress(it) | State::Succeeded { nominating: Some(it), .. } => Some(it),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_valid(&self) -> bool {
+        matches!(self.state, State::Succeeded { .. })
+    }
+
+    /// Whether it may still become valid.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Frozen | State::Waiting | State::InProgress(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use headwater_stun::Transport;
+
+    #[test]
+    fn both_sides_compute_the_same_priority() {
+        let address = "192.0.2.1:1".parse().expect("an address");
+        let pair = |local_priority, remote_priority| CandidatePair {
+            id: PairId(0),
+            path: Path::new(Transport::Udp, address, address),
+            local_priority,
+            remote_priority,
+            foundation: 0,
+            state: State::Frozen,
+            is_nominated_by_peer: false,
+        };
+        let ours = pair(7, 5).priority(Role::Controlling);
+        assert_eq!(ours, (5 << 32) + 14 + 1);
+        assert_eq!(pair(5, 7).priority(Role::Controlled), ours);
+    }
+}

@@ -1,0 +1,332 @@
+//! The only loop: receive a batch, let the forwarding unit work, send what it has, sleep until the next deadline.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use headwater_sfu::{Datagram, Error, Event, PeerId, Sfu, Transmit};
+use headwater_udp::{Batch, Received, Socket};
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use crate::clock::Clock;
+use crate::session_id::SessionId;
+use crate::strays::Strays;
+use crate::{Inner, WorkerHandle};
+
+/// Messages taken in one turn, so that a flood of commands does not starve the media.
+const MESSAGES_PER_TURN: usize = 256;
+/// Receive calls per socket and turn; each takes up to 32 messages.
+const BATCHES_PER_TURN: usize = 4;
+/// What is sent in one turn before the sockets are read again.
+const TRANSMITS_PER_TURN: usize = 64;
+const BYTES_PER_TURN: usize = 256 << 10;
+/// Without a deadline the loop still looks around this often.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+const WAKER: Token = Token(usize::MAX);
+
+/// What a worker is told by others.
+pub(crate) enum Message {
+    /// Something to do with the state.
+    Command(Box<dyn FnOnce(&mut Worker) + Send>),
+    /// A datagram that arrived at another worker's socket.
+    Stray(Stray),
+    /// Datagrams from this address belong to that worker.
+    Learn { remote: SocketAddr, worker: usize },
+    /// End the thread once everybody has been told goodbye, or at this time.
+    Stop(Instant),
+}
+
+/// A datagram on its way to the worker it belongs to.
+pub(crate) struct Stray {
+    pub(crate) from: usize,
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+    pub(crate) received: Instant,
+    pub(crate) contents: Vec<u8>,
+}
+
+/// One thread's state.
+pub(crate) struct Worker {
+    pub(crate) index: usize,
+    pub(crate) sfu: Sfu,
+    pub(crate) sessions: HashMap<SessionId, Session>,
+    pub(crate) by_peer: HashMap<PeerId, SessionId>,
+    pub(crate) now: Instant,
+    inner: Arc<Inner>,
+    messages: Receiver<Message>,
+    poll: Poll,
+    sockets: Vec<Port>,
+    strays: Strays,
+    out: Vec<u8>,
+    unsent: Option<Transmit>,
+    stop: Option<Instant>,
+    /// Recordings on their way: when each ends, of whom, and who wants it.
+    pub(crate) dumps: Vec<(Instant, PeerId, DumpReply)>,
+}
+
+pub(crate) type DumpReply = Box<dyn FnOnce(Option<Vec<u8>>) + Send>;
+
+/// What a session needs beyond its peer.
+pub(crate) struct Session {
+    pub(crate) peer: PeerId,
+    /// Counts ICE restarts: the entity tag.
+    pub(crate) generation: u32,
+}
+
+struct Port {
+    socket: Socket,
+    batch: Batch,
+    is_readable: bool,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        index: usize,
+        sfu: Sfu,
+        sockets: Vec<Socket>,
+        inner: Arc<Inner>,
+        messages: Receiver<Message>,
+        poll: Poll,
+        now: Instant,
+    ) -> io::Result<Self> {
+        let mut ports = Vec::new();
+        for (token, mut socket) in sockets.into_iter().enumerate() {
+            poll.registry().register(&mut socket, Token(token), Interest::READABLE | Interest::WRITABLE)?;
+            ports.push(Port { batch: Batch::new(&socket), socket, is_readable: true });
+        }
+        Ok(Self {
+            index,
+            sfu,
+            sessions: HashMap::new(),
+            by_peer: HashMap::new(),
+            now,
+            inner,
+            messages,
+            poll,
+            sockets: ports,
+            strays: Strays::default(),
+            out: Vec::with_capacity(64 << 10),
+            unsent: None,
+            stop: None,
+            dumps: Vec::new(),
+        })
+    }
+
+    /// Makes the poller and the waker of a worker.
+    pub(crate) fn poller() -> io::Result<(Poll, Waker)> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        Ok((poll, waker))
+    }
+
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(64);
+        loop {
+            let timeout = self.sleep();
+            if let Err(error) = self.poll.poll(&mut events, Some(timeout))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(worker = self.index, %error, "cannot wait for datagrams");
+                return;
+            }
+            for event in &events {
+                let Some(port) = self.sockets.get_mut(event.token().0) else { continue };
+                port.is_readable |= event.is_readable();
+            }
+            self.take_messages();
+            self.receive();
+            self.now = Clock::read().now();
+            if self.sfu.poll_timeout().is_some_and(|due| due <= self.now) {
+                self.sfu.handle_timeout(self.now);
+            }
+            self.send();
+            self.tell();
+            self.hand_out_dumps();
+            if self.stop.is_some_and(|deadline| deadline <= self.now || self.sfu.is_empty()) {
+                return;
+            }
+        }
+    }
+
+    fn sleep(&self) -> Duration {
+        if self.sockets.iter().any(|port| port.is_readable) {
+            return Duration::ZERO;
+        }
+        let due = self.sfu.poll_timeout();
+        let dumps = self.dumps.iter().map(|(ends, ..)| *ends);
+        let due = due.into_iter().chain(self.stop).chain(dumps).min();
+        let now = Clock::read().now();
+        due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(now)).min(LONGEST_SLEEP)
+    }
+
+    fn take_messages(&mut self) {
+        for _ in 0..MESSAGES_PER_TURN {
+            match self.messages.try_recv() {
+                Ok(Message::Command(command)) => {
+                    self.now = Clock::read().now();
+                    command(self);
+                }
+                Ok(Message::Stray(mut stray)) => {
+                    self.now = Clock::read().now();
+                    let Stray { from, local, remote, received, contents } = &mut stray;
+                    let datagram = Datagram::new(*local, *remote, *received, contents);
+                    // Only what authenticated is worth remembering.
+                    if self.sfu.handle_datagram(self.now, datagram).is_ok() {
+                        let learn = Message::Learn { remote: *remote, worker: self.index };
+                        self.inner.workers()[*from].send(learn);
+                    }
+                }
+                Ok(Message::Learn { remote, worker }) => self.strays.learn(self.now, remote, worker),
+                Ok(Message::Stop(deadline)) => self.stop = Some(deadline),
+                Err(TryRecvError::Disconnected) => {
+                    self.stop.get_or_insert(self.now);
+                    return;
+                }
+                Err(TryRecvError::Empty) => return,
+            }
+        }
+        // More may wait; come back at once after the media.
+        self.inner.workers()[self.index].wake();
+    }
+
+    fn receive(&mut self) {
+        let Self { sockets, sfu, strays, inner, index, .. } = self;
+        for port in sockets {
+            for _ in 0..BATCHES_PER_TURN {
+                if !port.is_readable {
+                    break;
+                }
+                match port.socket.receive(&mut port.batch) {
+                    Ok(_) => {}
+                    Err(error) => {
+                        // Errors other than WouldBlock are old ICMP answers; the next call gets on.
+                        port.is_readable = error.kind() != io::ErrorKind::WouldBlock;
+                        continue;
+                    }
+                }
+                let clock = Clock::read();
+                let bound = port.socket.local_addr();
+                port.batch.for_each(|received: Received, contents| {
+                    let local = SocketAddr::new(received.local.unwrap_or(bound.ip()), bound.port());
+                    let at = clock.instant_of(received.stamp);
+                    let mut datagram = Datagram::new(local, received.remote, at, contents);
+                    datagram.ecn = received.ecn;
+                    if sfu.handle_datagram(clock.now(), datagram) == Err(Error::Unrouted) {
+                        let owner = strays.owner_of(clock.now(), received.remote, contents);
+                        if let Some(worker) = owner.filter(|worker| worker != index)
+                            && let Some(handle) = inner.workers().get(worker)
+                        {
+                            let stray = Stray {
+                                from: *index,
+                                local,
+                                remote: received.remote,
+                                received: at,
+                                contents: contents.to_vec(),
+                            };
+                            handle.send(Message::Stray(stray));
+                        }
+                    }
+                });
+            }
+        }
+    }
+
+    fn send(&mut self) {
+        let (mut transmits, mut bytes) = (0, 0);
+        loop {
+            if let Some(transmit) = self.unsent.take() {
+                if !self.send_one(&transmit) {
+                    self.unsent = Some(transmit);
+                    return;
+                }
+                transmits += 1;
+                bytes += transmit.len;
+            }
+            if transmits >= TRANSMITS_PER_TURN || bytes >= BYTES_PER_TURN {
+                // More may wait: read the sockets and come back at once.
+                self.inner.workers()[self.index].wake();
+                return;
+            }
+            self.out.clear();
+            self.unsent = self.sfu.poll_transmit(self.now, &mut self.out);
+            if self.unsent.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Returns `false` if the socket is full.
+    fn send_one(&self, transmit: &Transmit) -> bool {
+        let local = transmit.local;
+        let fits = |port: &&Port| {
+            let bound = port.socket.local_addr();
+            bound.port() == local.port()
+                && bound.is_ipv4() == transmit.remote.is_ipv4()
+                && (bound.ip() == local.ip() || bound.ip().is_unspecified())
+        };
+        let Some(port) = self.sockets.iter().find(fits) else { return true };
+        let message = headwater_udp::Transmit {
+            local: (!local.ip().is_unspecified()).then_some(local.ip()),
+            remote: transmit.remote,
+            contents: &self.out[..transmit.len],
+            segment_size: transmit.segment_size,
+        };
+        match port.socket.send(&message) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            // The network refuses this destination: the same as a lost datagram.
+            _ => true,
+        }
+    }
+
+    fn hand_out_dumps(&mut self) {
+        let mut index = 0;
+        while let Some((ends, peer, _)) = self.dumps.get(index) {
+            if *ends > self.now && self.sfu.contains(*peer) {
+                index += 1;
+                continue;
+            }
+            let (_, peer, reply) = self.dumps.swap_remove(index);
+            reply(self.sfu.take_dump(peer));
+        }
+    }
+
+    fn tell(&mut self) {
+        while let Some(event) = self.sfu.poll_event() {
+            let name = |worker: &Self, peer: &PeerId| worker.by_peer.get(peer).copied();
+            match &event {
+                Event::Connected(peer) => {
+                    let info = self.sfu.peer_info(self.now, *peer);
+                    if let (Some(session), Some(info)) = (name(self, peer), info) {
+                        let role = if info.is_publisher { "publisher" } else { "viewer" };
+                        tracing::info!(stream = info.stream, ?session, "{role} connected");
+                    }
+                }
+                Event::Closed { peer, reason } => {
+                    if let Some(session) = self.by_peer.remove(peer) {
+                        self.sessions.remove(&session);
+                        tracing::info!(?session, reason = reason.as_str(), "session ended");
+                    }
+                }
+                Event::Live { stream } => tracing::info!(stream, "live"),
+                Event::Offline { stream } => tracing::info!(stream, "offline"),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl WorkerHandle {
+    /// Gives a worker a message and wakes it.
+    pub(crate) fn send(&self, message: Message) {
+        if self.sender.send(message).is_ok() {
+            self.wake();
+        }
+    }
+
+    pub(crate) fn wake(&self) {
+        let _ = self.waker.wake();
+    }
+}

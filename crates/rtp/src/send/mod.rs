@@ -1,0 +1,5 @@
+//! Machines of the sending side.
+
+mod report;
+
+pub use report::SenderStats;

@@ -1,0 +1,3 @@
+//! One test binary for the crate (house.md section 9).
+
+mod packets;

@@ -1,0 +1,108 @@
+//! One stream: at most one publisher, its tracks, and the viewers in the order in which they are served.
+
+use std::time::Instant;
+
+use crate::peer_id::PeerId;
+use crate::track::{Format, Kind, Track};
+
+/// The most media lines that a broadcast carries.
+pub(crate) const MAX_TRACKS: usize = 8;
+
+/// Which viewers still have to be looked at. Starting a round costs nothing, however many viewers there are.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Round {
+    next: usize,
+    left: usize,
+    /// Is the broadcast on the list of those with a round to do?
+    pub is_listed: bool,
+}
+
+impl Round {
+    /// Something new is there for all viewers.
+    pub(crate) fn restart(&mut self, viewers: usize) {
+        self.left = viewers;
+    }
+
+    /// The viewer whose turn it is.
+    pub(crate) fn current(&mut self, viewers: &[PeerId]) -> Option<PeerId> {
+        if self.left == 0 || viewers.is_empty() {
+            self.left = 0;
+            return None;
+        }
+        if self.next >= viewers.len() {
+            self.next = 0;
+        }
+        Some(viewers[self.next])
+    }
+
+    /// This one has nothing more to read.
+    pub(crate) fn advance(&mut self) {
+        self.next += 1;
+        self.left = self.left.saturating_sub(1);
+    }
+}
+
+/// One stream.
+#[derive(Debug)]
+pub(crate) struct Broadcast {
+    /// Its name.
+    pub name: String,
+    /// Who publishes, once connected.
+    pub publisher: Option<PeerId>,
+    /// Publishers on their way; the first to connect gets the stream.
+    pub pending: Vec<PeerId>,
+    /// Everybody who watches, connected or not.
+    pub viewers: Vec<PeerId>,
+    /// Its media lines.
+    pub tracks: Vec<Track>,
+    /// Rounds over the viewers, for audio and for video.
+    pub rounds: [Round; 2],
+    /// Since when media has flowed.
+    pub live_since: Option<Instant>,
+}
+
+impl Broadcast {
+    /// A stream without anybody.
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            publisher: None,
+            pending: Vec::new(),
+            viewers: Vec::new(),
+            tracks: Vec::new(),
+            rounds: [Round::default(); 2],
+            live_since: None,
+        }
+    }
+
+    /// Is anybody in it?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.publisher.is_none() && self.pending.is_empty() && self.viewers.is_empty()
+    }
+
+    /// The track for the n-th media line of a kind; made if it is new, `None` if there are too many.
+    pub(crate) fn track_for(&mut self, kind: Kind, nth: usize) -> Option<usize> {
+        let known = self.tracks.iter().enumerate().filter(|(_, track)| track.kind == kind).nth(nth);
+        if let Some((index, _)) = known {
+            return Some(index);
+        }
+        if self.tracks.len() == MAX_TRACKS {
+            return None;
+        }
+        self.tracks.push(Track::new(kind));
+        Some(self.tracks.len() - 1)
+    }
+
+    /// What is live now, as far as media has arrived.
+    pub(crate) fn live_formats(&self) -> impl Iterator<Item = (Kind, &Format)> {
+        self.tracks.iter().filter_map(|track| Some((track.kind, track.live_format()?)))
+    }
+}
+
+/// Index into [`Broadcast::rounds`].
+pub(crate) fn round_of(kind: Kind) -> usize {
+    match kind {
+        Kind::Audio => 0,
+        Kind::Video => 1,
+    }
+}

@@ -1,0 +1,125 @@
+//! Settings.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use headwater_dtls::Certificate;
+
+/// May a second publisher take a stream over?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Takeover {
+    /// Whoever comes last has the stream.
+    Always,
+    /// If the present publisher has been silent for two seconds.
+    #[default]
+    Stale,
+    /// Only once the present publisher is gone.
+    Never,
+}
+
+/// How long a publisher must have been silent to be [stale](Takeover::Stale).
+pub const STALE_AFTER: Duration = Duration::from_secs(2);
+
+impl Takeover {
+    /// May a publisher be replaced who has been silent this long?
+    pub fn permits(self, silence: Duration) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Stale => silence >= STALE_AFTER,
+            Self::Never => false,
+        }
+    }
+}
+
+/// What outsiders can use up, and how much of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Streams at once.
+    pub streams: usize,
+    /// Viewers of one stream.
+    pub viewers_per_stream: usize,
+    /// Sessions from one address, publishers and viewers together. Loopback is exempt.
+    pub sessions_per_address: usize,
+    /// What one publisher may send, in bits per second.
+    pub publish_bitrate: u64,
+    /// Sessions that have been answered but are not connected yet.
+    pub pending_sessions: usize,
+    /// How long a session may take to connect.
+    pub connect_within: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            streams: 1000,
+            viewers_per_stream: 5000,
+            sessions_per_address: 100,
+            publish_bitrate: 50_000_000,
+            pending_sessions: 2000,
+            connect_within: Duration::from_secs(15),
+        }
+    }
+}
+
+/// Settings of a forwarding unit.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Our DTLS certificate; made once, used for all sessions.
+    pub certificate: Certificate,
+    /// Addresses that peers can reach us at. An answer names them as host candidates, in this order.
+    pub candidates: Vec<SocketAddr>,
+    /// IANA numbers of the SRTP protection profiles, best first. Default: AES-128-GCM, AES-256-GCM, AES-CM with
+    /// 80-bit HMAC-SHA1.
+    pub srtp_profiles: Vec<u16>,
+    /// May a second publisher take a stream over?
+    pub takeover: Takeover,
+    /// What outsiders can use up.
+    pub limits: Limits,
+    /// Which of several units on one port this is. Our ICE user fragments begin with it, so that
+    /// [`worker_of_request`](crate::worker_of_request) can tell whose a first check is.
+    pub worker: u8,
+}
+
+impl Config {
+    /// The usual settings with this certificate and these addresses.
+    pub fn new(certificate: Certificate, candidates: Vec<SocketAddr>) -> Self {
+        Self {
+            certificate,
+            candidates,
+            srtp_profiles: vec![7, 8, 1],
+            takeover: Takeover::default(),
+            limits: Limits::default(),
+            worker: 0,
+        }
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        if self.srtp_profiles.is_empty() {
+            return Err(ConfigError::NoSrtpProfile);
+        }
+        match self.candidates.iter().find(|address| address.ip().is_unspecified() || address.port() == 0) {
+            Some(address) => Err(ConfigError::NotReachable(*address)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A setting that cannot work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// No SRTP protection profile is left.
+    #[error("no SRTP protection profile is enabled")]
+    NoSrtpProfile,
+    /// A candidate that nobody can send to.
+    #[error("{0} is no address that a peer can send to")]
+    NotReachable(SocketAddr),
+}
+
+/// Is the address one of this machine only?
+pub(crate) fn is_exempt(address: IpAddr) -> bool {
+    address.is_loopback()
+}

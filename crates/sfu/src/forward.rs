@@ -1,0 +1,345 @@
+//! One viewer's view of one track: select, rewrite, write, protect.
+
+use std::time::Instant;
+
+use headwater_rtp::payload::{Codec, vp8, vp9};
+use headwater_rtp::{PayloadType, Ssrc};
+use headwater_srtp::Context;
+
+use crate::history::{Cursor, History, Meta, Packet, Read};
+use crate::rewrite::{Outgoing, Rewriter};
+use crate::template::{ExtensionIds, Fields, Template};
+use crate::track::{Format, Kind, Track};
+
+/// Payload types that a viewer takes a format under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PayloadTypes {
+    /// For media.
+    pub media: PayloadType,
+    /// For repair (RFC 4588), if negotiated: without it nothing is resent.
+    pub rtx: Option<PayloadType>,
+}
+
+/// What a viewer agreed to for one media line.
+#[derive(Debug, Clone)]
+pub(crate) struct Agreement {
+    /// Formats that it can play, with their payload types.
+    pub formats: Vec<(Format, PayloadTypes)>,
+    /// Header extensions.
+    pub extensions: ExtensionIds,
+    /// Our SSRC towards it.
+    pub ssrc: Ssrc,
+    /// Our SSRC for repair.
+    pub rtx_ssrc: Ssrc,
+}
+
+/// Where numbering starts towards a viewer: random, from the seed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Start {
+    /// First sequence number; its top bit is ignored.
+    pub sequence: u16,
+    /// First RTX sequence number; its top bit is ignored.
+    pub rtx_sequence: u16,
+    /// First timestamp.
+    pub timestamp: u32,
+}
+
+const PADDING_BIT: u8 = 0x20;
+
+/// What has been sent on a track, as sender reports and statistics need it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sent {
+    /// Media packets.
+    pub packets: u32,
+    /// Payload octets of media.
+    pub octets: u32,
+    /// Packets resent.
+    pub resent: u64,
+    /// Lost packets asked for that could not be resent.
+    pub unrepaired: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Not connected yet, or muted by its owner.
+    Idle,
+    /// Until a key frame comes.
+    Waiting,
+    /// Reading, from this publisher.
+    Live { generation: u32 },
+}
+
+/// One viewer's view of one track.
+#[derive(Debug)]
+pub(crate) struct Forwarder {
+    agreement: Agreement,
+    state: State,
+    cursor: Cursor,
+    rewriter: Rewriter,
+    template: Template,
+    rtx_template: Template,
+    rtx_sequence: u16,
+    /// Payload types by the track's format index, looked up as formats appear.
+    payload_types: Vec<Option<PayloadTypes>>,
+    formats_of: u32,
+    sent: Sent,
+}
+
+impl Forwarder {
+    /// A forwarder that waits for [`begin`](Self::begin).
+    pub(crate) fn new(agreement: Agreement, start: Start, with_playout_delay: bool) -> Self {
+        let template = Template::new(agreement.ssrc, &agreement.extensions, with_playout_delay);
+        let rtx_template = Template::new(agreement.rtx_ssrc, &agreement.extensions, with_playout_delay);
+        Self {
+            state: State::Idle,
+            cursor: Cursor::default(),
+            rewriter: Rewriter::new(start.sequence & 0x7fff, start.timestamp),
+            template,
+            rtx_template,
+            rtx_sequence: start.rtx_sequence & 0x7fff,
+            payload_types: Vec::new(),
+            formats_of: u32::MAX,
+            sent: Sent::default(),
+            agreement,
+        }
+    }
+
+    /// The viewer is connected: start at the best place the track has. Returns `false` if it has none and a key
+    /// frame must be asked for.
+    pub(crate) fn begin(&mut self, now: Instant, track: &Track) -> bool {
+        self.state = State::Waiting;
+        let start = track.start(now);
+        self.cursor = start.unwrap_or_else(|| track.history.end());
+        start.is_some()
+    }
+
+    /// Does it have a packet to read right now? It may still turn out to be one that is stepped over.
+    pub(crate) fn is_ready(&self, track: &Track) -> bool {
+        self.state != State::Idle && self.cursor != track.history.end()
+    }
+
+    /// Is it without a picture until a key frame comes?
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.state == State::Waiting
+    }
+
+    /// Writes the next packet for this viewer to the end of `out`, encrypted, and returns its length. `None`
+    /// means that there is nothing more to read, or that the next packet would be longer than `max_len`, which
+    /// is what packets behind the first of a burst must respect.
+    pub(crate) fn next(
+        &mut self,
+        track: &Track,
+        srtp: &mut Context,
+        max_len: Option<usize>,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        if self.formats_of != track.generation() || self.payload_types.len() != track.formats().len() {
+            self.resolve(track);
+        }
+        let start = out.len();
+        loop {
+            let mut next = self.cursor;
+            let packet = match track.history.read(&mut next) {
+                Read::Packet(packet) => packet,
+                Read::End => return None,
+                Read::Lost => {
+                    self.fall_back(track);
+                    continue;
+                }
+            };
+            if let Some((payload_types, outgoing)) = self.select(track, &packet) {
+                self.write(packet, payload_types, outgoing, track, out);
+                let len = out.len() - start + srtp.profile().rtp_overhead();
+                if max_len.is_some_and(|max_len| len > max_len) {
+                    out.truncate(start);
+                    return None;
+                }
+                self.cursor = next;
+                self.rewriter.note_sent(packet.meta, outgoing);
+                if srtp.protect_rtp(out, start).is_ok() {
+                    self.sent.packets = self.sent.packets.wrapping_add(1);
+                    self.sent.octets = self.sent.octets.wrapping_add(packet.payload.len() as u32);
+                    return Some(out.len() - start);
+                }
+                // The index was used before: never send other bytes under it.
+                out.truncate(start);
+            }
+            self.cursor = next;
+        }
+    }
+
+    /// Resends what a viewer reported lost, over RTX; returns the length written to the end of `out`.
+    pub(crate) fn resend(
+        &mut self,
+        sequence: u16,
+        track: &Track,
+        srtp: &mut Context,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        let written = self.try_resend(sequence, &track.history, track.kind, track.formats(), srtp, out);
+        match written {
+            Some(_) => self.sent.resent += 1,
+            None => self.sent.unrepaired += 1,
+        }
+        written
+    }
+
+    /// Maps a source timestamp to this viewer's clock, once something has been sent.
+    pub(crate) fn map_timestamp(&self, source: u32) -> Option<u32> {
+        self.rewriter.highest()?;
+        self.rewriter.map_timestamp(source)
+    }
+
+    /// Which publisher the viewer's timestamps belong to right now.
+    pub(crate) fn generation(&self) -> Option<u32> {
+        match self.state {
+            State::Live { generation } => Some(generation),
+            _ => None,
+        }
+    }
+
+    /// Can the viewer play this format?
+    pub(crate) fn can_play(&self, format: &Format) -> bool {
+        self.agreement.formats.iter().any(|(known, _)| matches(known, format))
+    }
+
+    /// What was agreed.
+    pub(crate) fn agreement(&self) -> &Agreement {
+        &self.agreement
+    }
+
+    /// What has been sent.
+    pub(crate) fn sent(&self) -> Sent {
+        self.sent
+    }
+
+    fn resolve(&mut self, track: &Track) {
+        self.formats_of = track.generation();
+        self.payload_types = track
+            .formats()
+            .iter()
+            .map(|format| {
+                self.agreement.formats.iter().find(|(known, _)| matches(known, format)).map(|(_, types)| *types)
+            })
+            .collect();
+        if track.uses_playout_delay() {
+            // The template's length changes here only, with the publisher.
+            self.template = Template::new(self.agreement.ssrc, &self.agreement.extensions, true);
+            self.rtx_template = Template::new(self.agreement.rtx_ssrc, &self.agreement.extensions, true);
+        }
+    }
+
+    /// The cursor fell off the log: start again as a late joiner would.
+    fn fall_back(&mut self, track: &Track) {
+        self.state = State::Waiting;
+        self.cursor = track.history.end();
+    }
+
+    /// Decides about a packet: which payload type and numbers it gets, or `None` to step over it.
+    fn select(&mut self, track: &Track, packet: &Packet<'_>) -> Option<(PayloadTypes, Outgoing)> {
+        let meta = packet.meta;
+        let payload_types = (*self.payload_types.get(meta.format as usize)?)?;
+        let goes_on = self.state == State::Live { generation: meta.generation };
+        if !goes_on {
+            let may_start = track.kind == Kind::Audio || meta.descriptor.key_frame;
+            if !may_start {
+                // A packet of the last publisher that was repaired late does not end the present run.
+                if !matches!(self.state, State::Live { generation } if generation > meta.generation) {
+                    self.state = State::Waiting;
+                }
+                return None;
+            }
+            let behind = track.kind == Kind::Video && track.generation() == meta.generation;
+            let live = track.live_timestamp().filter(|live| behind && *live != meta.timestamp);
+            let clock_rate = track.formats().get(meta.format as usize).map_or(90_000, |f| f.clock_rate);
+            self.rewriter.start_run(meta, live, clock_rate);
+            self.state = State::Live { generation: meta.generation };
+        }
+        let outgoing = self.rewriter.rewrite(meta)?;
+        Some((payload_types, outgoing))
+    }
+
+    fn write(
+        &self,
+        packet: Packet<'_>,
+        payload_types: PayloadTypes,
+        outgoing: Outgoing,
+        track: &Track,
+        out: &mut Vec<u8>,
+    ) {
+        let fields = Fields {
+            payload_type: payload_types.media,
+            marker: packet.meta.marker,
+            sequence: outgoing.sequence as u16,
+            timestamp: outgoing.timestamp,
+        };
+        let start = out.len();
+        self.template.write(&fields, &packet.meta.extensions, out);
+        if packet.payload.is_empty() {
+            // Padding that the publisher sent under a media sequence number: it goes on as padding, or the
+            // viewer would take the number for lost (RFC 3550 §5.1).
+            out[start] |= PADDING_BIT;
+            out.extend_from_slice(&[0, 0, 0, 4]);
+        } else {
+            write_payload(codec_of(track.formats(), packet.meta), &packet, outgoing, out);
+        }
+    }
+
+    fn try_resend(
+        &mut self,
+        sequence: u16,
+        history: &History,
+        kind: Kind,
+        formats: &[Format],
+        srtp: &mut Context,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        if kind == Kind::Audio {
+            return None;
+        }
+        let packet = history.get(self.rewriter.source_of(sequence)?)?;
+        let rtx = self.payload_types.get(packet.meta.format as usize).copied()??.rtx?;
+        let outgoing = self.rewriter.rewrite(packet.meta)?;
+        let start = out.len();
+        let fields = Fields {
+            payload_type: rtx,
+            marker: packet.meta.marker,
+            sequence: self.rtx_sequence,
+            timestamp: outgoing.timestamp,
+        };
+        self.rtx_template.write(&fields, &packet.meta.extensions, out);
+        // RFC 4588 §4: the original sequence number goes before the payload.
+        out.extend_from_slice(&(outgoing.sequence as u16).to_be_bytes());
+        write_payload(codec_of(formats, packet.meta), &packet, outgoing, out);
+        self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
+        if srtp.protect_rtp(out, start).is_err() {
+            out.truncate(start);
+            return None;
+        }
+        Some(out.len() - start)
+    }
+}
+
+fn codec_of(formats: &[Format], meta: &Meta) -> Option<Codec> {
+    formats.get(meta.format as usize).map(|format| format.codec)
+}
+
+/// Copies the payload; picture ids are patched by the codec's own rule.
+fn write_payload(codec: Option<Codec>, packet: &Packet<'_>, outgoing: Outgoing, out: &mut Vec<u8>) {
+    match codec {
+        Some(Codec::Vp8) => {
+            vp8::write_rewritten(packet.payload, outgoing.picture_id, outgoing.tl0_picture_index, out);
+        }
+        Some(Codec::Vp9) => {
+            vp9::write_rewritten(packet.payload, outgoing.picture_id, outgoing.tl0_picture_index, out);
+        }
+        _ => out.extend_from_slice(packet.payload),
+    }
+}
+
+/// Can who takes `known` play `format`?
+pub(crate) fn matches(known: &Format, format: &Format) -> bool {
+    known.codec == format.codec
+        && known.clock_rate == format.clock_rate
+        && crate::signal::parameters_match(known.codec, &known.parameters, &format.parameters)
+}

@@ -1,0 +1,491 @@
+//! The inbound side of a publishing peer: which track a packet belongs to, what was lost, what to report.
+
+use std::time::{Duration, Instant};
+
+use headwater_rtp::extension::{Kind as ExtensionKind, Map};
+use headwater_rtp::receive::{Arrival, NackGenerator, Statistics, TransportCcRecorder};
+use headwater_rtp::rtcp::{self, Builder, FirEntry, SenderInfo};
+use headwater_rtp::{NtpAnchor, NtpTime, Packet, PayloadType, SequenceNumber, Ssrc, rtx};
+
+use crate::bucket::Bucket;
+use crate::history::Carried;
+use crate::track::{Format, Kind, Parts, Pushed, SenderClock, Track};
+
+/// The most synchronisation sources that one publisher may use; packets of further ones are dropped.
+pub(crate) const MAX_SOURCES: usize = 16;
+/// Time between receiver reports.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a payload type means on a media line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// Media of the line's n-th format.
+    Media(u8),
+    /// Repair of media with this payload type (RFC 4588).
+    Rtx(PayloadType),
+}
+
+/// What a publisher agreed to for one media line.
+#[derive(Debug, Clone)]
+pub(crate) struct Agreement {
+    /// Audio or video.
+    pub kind: Kind,
+    /// Identification of the media line.
+    pub mid: String,
+    /// Payload types.
+    pub payload_types: Vec<(PayloadType, Meaning)>,
+    /// Formats, by index.
+    pub formats: Vec<Format>,
+    /// Header-extension ids.
+    pub extensions: Map,
+    /// SSRCs named in the offer, with whether they are for repair.
+    pub announced: Vec<(Ssrc, bool)>,
+    /// May we ask for resends?
+    pub nack: bool,
+    /// Does the publisher take PLI? If not, FIR is sent.
+    pub pli: bool,
+}
+
+#[derive(Debug)]
+struct Line {
+    agreement: Agreement,
+    /// Index of the broadcast's track.
+    track: usize,
+    /// The track's format index by the line's.
+    formats: Vec<u8>,
+    fir_sequence: u8,
+}
+
+#[derive(Debug)]
+struct Source {
+    ssrc: Ssrc,
+    line: usize,
+    is_rtx: bool,
+    statistics: Statistics,
+    nack: Option<NackGenerator>,
+}
+
+/// Counters of a publisher.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Received {
+    /// RTP packets that passed SRTP.
+    pub packets: u64,
+    /// Their bytes, headers included.
+    pub bytes: u64,
+    /// Media packets found missing.
+    pub missing: u64,
+    /// Of those, repaired over RTX or late.
+    pub repaired: u64,
+    /// Packets over the permitted rate, dropped.
+    pub over_rate: u64,
+    /// Packets that belong to no media line.
+    pub unknown: u64,
+    /// Resends asked for.
+    pub nacks: u64,
+}
+
+/// The inbound side of a publishing peer.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    lines: Vec<Line>,
+    sources: Vec<Source>,
+    transport_cc: TransportCcRecorder,
+    ssrc: Ssrc,
+    cname: String,
+    created: Instant,
+    last_received: Option<Instant>,
+    next_report: Instant,
+    rate: Bucket,
+    clock_offset: Option<ClockOffset>,
+    received: Received,
+    lost: Vec<SequenceNumber>,
+    rtt: Option<Duration>,
+    saying_bye: bool,
+}
+
+/// Our wall clock minus the publisher's in NTP units, modulo 2^64; fixed at its first report so that audio and video keep one base.
+#[derive(Debug, Clone, Copy)]
+struct ClockOffset(u64);
+
+/// What a packet changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handled {
+    /// The track has something new.
+    Stored {
+        /// Index of the track.
+        track: usize,
+        /// It begins a key frame.
+        key_frame: bool,
+    },
+    /// Nothing that viewers would see.
+    Nothing,
+}
+
+impl Publisher {
+    /// A publisher of these media lines. `ssrc` is ours, in feedback; `bitrate` the most it may send, in bits
+    /// per second.
+    pub(crate) fn new(agreements: Vec<Agreement>, ssrc: Ssrc, cname: String, bitrate: u64, now: Instant) -> Self {
+        let line = |agreement| Line { agreement, track: 0, formats: Vec::new(), fir_sequence: 0 };
+        Self {
+            lines: agreements.into_iter().map(line).collect(),
+            sources: Vec::new(),
+            transport_cc: TransportCcRecorder::default(),
+            ssrc,
+            cname,
+            created: now,
+            last_received: None,
+            next_report: now + REPORT_INTERVAL,
+            rate: Bucket::new(bitrate, now),
+            clock_offset: None,
+            received: Received::default(),
+            lost: Vec::new(),
+            rtt: None,
+            saying_bye: false,
+        }
+    }
+
+    /// What was agreed, line by line.
+    pub(crate) fn agreements(&self) -> impl Iterator<Item = &Agreement> {
+        self.lines.iter().map(|line| &line.agreement)
+    }
+
+    /// Binds line `line` to a track, whose indices for the line's formats are `formats`.
+    pub(crate) fn bind(&mut self, line: usize, track: usize, formats: Vec<u8>) {
+        if let Some(line) = self.lines.get_mut(line) {
+            line.track = track;
+            line.formats = formats;
+        }
+    }
+
+    /// Takes an RTP packet that passed SRTP.
+    pub(crate) fn handle_rtp(
+        &mut self,
+        now: Instant,
+        received: Instant,
+        clock: &NtpAnchor,
+        bytes: &[u8],
+        tracks: &mut [Track],
+    ) -> Handled {
+        let Ok(packet) = Packet::parse(bytes) else {
+            self.received.unknown += 1;
+            return Handled::Nothing;
+        };
+        if !self.rate.take(now, bytes.len()) {
+            self.received.over_rate += 1;
+            return Handled::Nothing;
+        }
+        self.last_received = Some(now);
+        self.received.packets += 1;
+        self.received.bytes += bytes.len() as u64;
+        self.record_transport_sequence(&packet, received);
+        let Some(source) = self.source_of(&packet) else {
+            self.received.unknown += 1;
+            return Handled::Nothing;
+        };
+        let line = self.sources[source].line;
+        let meaning = self.lines[line]
+            .agreement
+            .payload_types
+            .iter()
+            .find(|(payload_type, _)| *payload_type == packet.payload_type())
+            .map(|(_, meaning)| *meaning);
+        match meaning {
+            Some(Meaning::Media(format)) => {
+                self.handle_media(received, clock, &packet, source, format, tracks)
+            }
+            Some(Meaning::Rtx(of)) => self.handle_rtx(received, clock, &packet, line, of, tracks),
+            None => {
+                self.received.unknown += 1;
+                Handled::Nothing
+            }
+        }
+    }
+
+    /// Takes a compound RTCP packet that passed SRTCP. Returns `true` if the publisher said goodbye.
+    pub(crate) fn handle_rtcp(&mut self, now: Instant, clock: &NtpAnchor, bytes: &[u8], tracks: &mut [Track]) -> bool {
+        let mut bye = false;
+        for packet in rtcp::packets(bytes).flatten() {
+            match packet {
+                rtcp::Packet::SenderReport(report) => {
+                    self.handle_sender_report(now, clock, &report.info, tracks);
+                }
+                rtcp::Packet::Bye(goodbye) => {
+                    bye |= goodbye.sources().any(|ssrc| self.sources.iter().any(|s| s.ssrc == ssrc));
+                }
+                _ => {}
+            }
+        }
+        bye
+    }
+
+    /// Appends the RTCP that is due. Returns `false` if none is.
+    pub(crate) fn poll_feedback(&mut self, now: Instant, tracks: &mut [Track], rtcp: &mut Builder<'_>) -> bool {
+        let mut any = false;
+        if self.saying_bye {
+            self.saying_bye = false;
+            rtcp.receiver_report(self.ssrc, &[]);
+            rtcp.sdes_cname(self.ssrc, &self.cname);
+            rtcp.bye(&[self.ssrc], None);
+            return true;
+        }
+        if now >= self.next_report {
+            self.next_report = now + REPORT_INTERVAL;
+            self.report(now, rtcp);
+            any = true;
+        }
+        any |= self.request_resends(now, rtcp);
+        any |= self.request_key_frames(now, tracks, rtcp);
+        let media = self.sources.first().map_or(Ssrc(0), |source| source.ssrc);
+        any |= self.transport_cc.poll_feedback(now, self.ssrc, media, rtcp);
+        any
+    }
+
+    /// When [`poll_feedback`](Self::poll_feedback) next has something to say.
+    pub(crate) fn poll_timeout(&self, tracks: &[Track]) -> Instant {
+        let nacks = self.sources.iter().filter_map(|source| source.nack.as_ref()?.poll_timeout());
+        let key_frames = self.bound_lines().filter_map(|(line, _)| tracks.get(line.track)?.key_frames.poll_timeout());
+        nacks
+            .chain(key_frames)
+            .chain(self.transport_cc.poll_timeout())
+            .chain([if self.saying_bye { self.created } else { self.next_report }])
+            .min()
+            .expect("the report is always due some time")
+    }
+
+    /// Goodbye is to be said with the next feedback.
+    pub(crate) fn say_bye(&mut self) {
+        self.saying_bye = true;
+    }
+
+    /// How long it has sent nothing.
+    pub(crate) fn silence(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.last_received.unwrap_or(self.created))
+    }
+
+    /// The round-trip time, as measured elsewhere, that paces requests for resends.
+    pub(crate) fn set_rtt(&mut self, rtt: Duration) {
+        self.rtt = Some(rtt);
+        for source in &mut self.sources {
+            if let Some(nack) = &mut source.nack {
+                nack.set_rtt(rtt);
+            }
+        }
+    }
+
+    /// Counters.
+    pub(crate) fn received(&self) -> Received {
+        self.received
+    }
+
+    /// The round-trip time, if it has been told.
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+
+    fn record_transport_sequence(&mut self, packet: &Packet<&[u8]>, received: Instant) {
+        // BUNDLE: one id means one thing on all lines (RFC 9143 §9.1), so any line's map will do.
+        let id = self.lines.iter().find_map(|line| line.agreement.extensions.id(ExtensionKind::TransportSequence));
+        let value = id.and_then(|id| packet.extension_value(id)).and_then(|value| value.first_chunk::<2>());
+        if let Some(value) = value {
+            self.transport_cc.record(u16::from_be_bytes(*value), received);
+        }
+    }
+
+    /// The source that a packet belongs to; an unknown SSRC is bound by what was announced, by its MID, or by a
+    /// payload type that occurs on one line only (RFC 9143 §9.2).
+    fn source_of(&mut self, packet: &Packet<&[u8]>) -> Option<usize> {
+        let ssrc = packet.ssrc();
+        if let Some(known) = self.sources.iter().position(|source| source.ssrc == ssrc) {
+            return Some(known);
+        }
+        if self.sources.len() >= MAX_SOURCES {
+            return None;
+        }
+        let line = self
+            .lines
+            .iter()
+            .position(|line| line.agreement.announced.iter().any(|(announced, _)| *announced == ssrc))
+            .or_else(|| {
+                self.lines.iter().position(|line| {
+                    let id = line.agreement.extensions.id(ExtensionKind::Mid);
+                    id.and_then(|id| packet.extension_value(id)) == Some(line.agreement.mid.as_bytes())
+                })
+            })
+            .or_else(|| {
+                let takes = |line: &Line| {
+                    line.agreement.payload_types.iter().any(|(payload_type, _)| *payload_type == packet.payload_type())
+                };
+                let mut fitting = self.lines.iter().enumerate().filter(|(_, line)| takes(line));
+                let (first, _) = fitting.next()?;
+                fitting.next().is_none().then_some(first)
+            })?;
+        let agreement = &self.lines[line].agreement;
+        let (_, meaning) =
+            agreement.payload_types.iter().find(|(payload_type, _)| *payload_type == packet.payload_type())?;
+        let is_rtx = matches!(meaning, Meaning::Rtx(_));
+        let clock_rate = agreement.formats.first().map_or(90_000, |format| format.clock_rate);
+        let mut nack = (agreement.nack && !is_rtx).then(NackGenerator::default);
+        if let (Some(nack), Some(rtt)) = (&mut nack, self.rtt) {
+            nack.set_rtt(rtt);
+        }
+        self.sources.push(Source { ssrc, line, is_rtx, statistics: Statistics::new(clock_rate), nack });
+        Some(self.sources.len() - 1)
+    }
+
+    fn handle_media(
+        &mut self,
+        received: Instant,
+        clock: &NtpAnchor,
+        packet: &Packet<&[u8]>,
+        source: usize,
+        format: u8,
+        tracks: &mut [Track],
+    ) -> Handled {
+        let source = &mut self.sources[source];
+        source.statistics.handle_packet(received, packet.sequence_number(), packet.timestamp());
+        if let Some(nack) = &mut source.nack
+            && nack.handle_packet(received, packet.sequence_number()) == Arrival::Recovered
+        {
+            self.received.repaired += 1;
+        }
+        let line = &self.lines[source.line];
+        let carried = carried(line, packet);
+        let (Some(track), Some(&format)) = (tracks.get_mut(line.track), line.formats.get(format as usize)) else {
+            return Handled::Nothing;
+        };
+        stored(line.track, track.push(received, clock.ntp(received), packet, format, carried))
+    }
+
+    fn handle_rtx(
+        &mut self,
+        received: Instant,
+        clock: &NtpAnchor,
+        packet: &Packet<&[u8]>,
+        line: usize,
+        of: PayloadType,
+        tracks: &mut [Track],
+    ) -> Handled {
+        // An RTX packet without a payload is padding that probes the bandwidth.
+        let Some((sequence, payload)) = rtx::unwrap(packet.payload()) else { return Handled::Nothing };
+        let media = self.sources.iter_mut().find(|source| source.line == line && !source.is_rtx);
+        if let Some(nack) = media.and_then(|source| source.nack.as_mut())
+            && nack.handle_packet(received, sequence) == Arrival::Recovered
+        {
+            self.received.repaired += 1;
+        }
+        let line = &self.lines[line];
+        let meaning = line.agreement.payload_types.iter().find(|(payload_type, _)| *payload_type == of);
+        let Some((_, Meaning::Media(format))) = meaning.copied() else { return Handled::Nothing };
+        let carried = carried(line, packet);
+        let (Some(track), Some(&format)) = (tracks.get_mut(line.track), line.formats.get(format as usize)) else {
+            return Handled::Nothing;
+        };
+        if !track.has_started() {
+            // Probes come before the first media packet; they would set a wrong start.
+            return Handled::Nothing;
+        }
+        let parts =
+            Parts { sequence, timestamp: packet.timestamp(), marker: packet.marker(), format, carried };
+        stored(line.track, track.push_parts(received, clock.ntp(received), &parts, payload))
+    }
+
+    fn handle_sender_report(
+        &mut self,
+        now: Instant,
+        clock: &NtpAnchor,
+        info: &SenderInfo,
+        tracks: &mut [Track],
+    ) {
+        let SenderInfo { ssrc, ntp, rtp_timestamp: timestamp, .. } = *info;
+        let Some(source) = self.sources.iter_mut().find(|source| source.ssrc == ssrc) else { return };
+        source.statistics.note_sender_report(now, ntp);
+        if source.is_rtx {
+            return;
+        }
+        let offset = self.clock_offset.get_or_insert(ClockOffset(clock.ntp(now).0.wrapping_sub(ntp.0)));
+        let ntp = NtpTime(ntp.0.wrapping_add(offset.0));
+        let line = &self.lines[source.line];
+        if let Some(track) = tracks.get_mut(line.track) {
+            track.note_report(SenderClock { ntp, timestamp });
+        }
+    }
+
+    fn report(&mut self, now: Instant, rtcp: &mut Builder<'_>) {
+        let mut blocks = Vec::with_capacity(self.sources.len());
+        for source in &mut self.sources {
+            blocks.extend(source.statistics.report_block(now, source.ssrc));
+        }
+        rtcp.receiver_report(self.ssrc, &blocks);
+        rtcp.sdes_cname(self.ssrc, &self.cname);
+    }
+
+    fn request_resends(&mut self, now: Instant, rtcp: &mut Builder<'_>) -> bool {
+        let mut any = false;
+        for source in &mut self.sources {
+            let Some(nack) = &mut source.nack else { continue };
+            self.lost.clear();
+            nack.poll(now, &mut self.lost);
+            if !self.lost.is_empty() {
+                self.received.nacks += self.lost.len() as u64;
+                rtcp.nack(self.ssrc, source.ssrc, self.lost.iter().copied());
+                any = true;
+            }
+        }
+        any
+    }
+
+    fn request_key_frames(&mut self, now: Instant, tracks: &mut [Track], rtcp: &mut Builder<'_>) -> bool {
+        let mut any = false;
+        for index in 0..self.lines.len() {
+            let media = self.sources.iter_mut().find(|source| source.line == index && !source.is_rtx);
+            let Some(source) = media else { continue };
+            let line = &mut self.lines[index];
+            let Some(track) = tracks.get_mut(line.track) else { continue };
+            if let Some(nack) = source.nack.as_mut().filter(|nack| nack.needs_key_frame()) {
+                nack.key_frame_requested();
+                track.key_frames.want(now);
+            }
+            if track.kind == Kind::Video && track.key_frames.take(now) {
+                if line.agreement.pli {
+                    rtcp.pli(self.ssrc, source.ssrc);
+                } else {
+                    line.fir_sequence = line.fir_sequence.wrapping_add(1);
+                    rtcp.fir(self.ssrc, &[FirEntry::new(source.ssrc, line.fir_sequence)]);
+                }
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Lines whose media source has been seen, so that feedback has an address.
+    fn bound_lines(&self) -> impl Iterator<Item = (&Line, &Source)> {
+        self.sources.iter().filter(|source| !source.is_rtx).map(|source| (&self.lines[source.line], source))
+    }
+}
+
+fn stored(track: usize, pushed: Pushed) -> Handled {
+    match pushed {
+        Pushed::Stored { key_frame } => Handled::Stored { track, key_frame },
+        Pushed::Duplicate => Handled::Nothing,
+    }
+}
+
+/// Reads the extension values that go on to the viewers.
+fn carried(line: &Line, packet: &Packet<&[u8]>) -> Carried {
+    let mut carried = Carried::default();
+    for (id, value) in packet.extensions() {
+        match line.agreement.extensions.kind(id) {
+            // 3GPP TS 26.114 §7.4.5: sent with the last packet of a frame, and absent again when upright.
+            Some(ExtensionKind::Orientation) => {
+                if let [orientation] = value {
+                    carried.orientation = *orientation;
+                }
+            }
+            Some(ExtensionKind::AudioLevel) => carried.audio_level = value.first().copied(),
+            Some(ExtensionKind::PlayoutDelay) => carried.playout_delay = value.first_chunk::<3>().copied(),
+            _ => {}
+        }
+    }
+    carried
+}

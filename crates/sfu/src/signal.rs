@@ -1,0 +1,494 @@
+//! From offers to peers: the server's answers, and the client's own offers.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use headwater_dtls as dtls;
+use headwater_ice::{Agent, AgentConfig, Candidate, Credentials, LiteAgent, LiteConfig, Role as IceRole};
+use headwater_rtp::Ssrc;
+use headwater_sdp::{self as sdp, AnswerError, Fragment, Local, NegotiatedMedia, Outgoing, Session, Setup};
+
+use crate::broadcast::Broadcast;
+use crate::config::is_exempt;
+use crate::error::SignalError;
+use crate::forward::{Forwarder, Start};
+use crate::negotiate;
+use crate::peer::{Handshake, Ice, Peer, Role, State};
+use crate::peer_id::PeerId;
+use crate::publisher::Publisher;
+use crate::sfu::Sfu;
+use crate::track::{Format, Kind};
+use crate::viewer::{Line, Viewer};
+
+/// Candidates that one fragment or offer may bring; a lite agent needs none of them.
+const MAX_CANDIDATES: usize = 64;
+
+/// An offer that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// The new peer.
+    pub peer: PeerId,
+    /// The answer.
+    pub answer: String,
+}
+
+/// An offer of ours, as a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Offered {
+    /// The new peer.
+    pub peer: PeerId,
+    /// The offer.
+    pub offer: String,
+}
+
+impl Sfu {
+    /// Answers a publisher's offer. The stream is the publisher's once it is connected; until then whoever has it
+    /// keeps it.
+    ///
+    /// # Errors
+    /// Nothing changed. See [`SignalError`] for what can be wrong.
+    pub fn publish(
+        &mut self,
+        now: Instant,
+        stream: &str,
+        offer: &str,
+        from: IpAddr,
+    ) -> Result<Accepted, SignalError> {
+        let now = self.advance(now);
+        check_name(stream)?;
+        self.check_limits(stream, from)?;
+        let broadcast = self.names.get(stream).and_then(|index| self.broadcasts.get(*index));
+        if let Some(publisher) = broadcast.and_then(|broadcast| broadcast.publisher)
+            && !self.may_replace(now, publisher)
+        {
+            return Err(SignalError::AlreadyPublished);
+        }
+        let offer = Session::parse(offer).map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
+        let credentials = self.credentials();
+        let local = self.local(&credentials);
+        let capabilities = negotiate::inbound(self.config.limits.publish_bitrate);
+        let answer = sdp::answer(&offer, &capabilities, &local).map_err(refusal)?;
+        let agreements = negotiate::publisher_agreements(&answer.media);
+        let handshake = self.handshake(&answer.remote)?;
+        let ice = self.lite(now, credentials.clone(), &answer.remote)?;
+
+        let ssrc = Ssrc(self.seeds.u32());
+        let publisher =
+            Publisher::new(agreements, ssrc, self.cname(), self.config.limits.publish_bitrate, now);
+        let index = self.broadcast(stream);
+        let peer = self.admit(now, index, Role::Publisher(publisher), ice, handshake, &credentials, from);
+        self.broadcasts[index].pending.push(peer);
+        Ok(Accepted { peer, answer: answer.session.to_string() })
+    }
+
+    /// Answers a viewer's offer. Asks the publisher for a key frame if there is none to start with, so that it is
+    /// there by the time that the viewer is connected.
+    ///
+    /// # Errors
+    /// Nothing changed. See [`SignalError`] for what can be wrong.
+    pub fn watch(
+        &mut self,
+        now: Instant,
+        stream: &str,
+        offer: &str,
+        from: IpAddr,
+    ) -> Result<Accepted, SignalError> {
+        let now = self.advance(now);
+        check_name(stream)?;
+        self.check_limits(stream, from)?;
+        let index = *self.names.get(stream).ok_or(SignalError::NotLive)?;
+        let broadcast = self.broadcasts.get(index).ok_or(SignalError::NotLive)?;
+        if broadcast.live_since.is_none() {
+            return Err(SignalError::NotLive);
+        }
+        if broadcast.viewers.len() >= self.config.limits.viewers_per_stream {
+            return Err(SignalError::LimitReached("the stream has as many viewers as this server permits"));
+        }
+        let offer = Session::parse(offer).map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
+        let live: Vec<(Kind, Format)> =
+            broadcast.live_formats().map(|(kind, format)| (kind, format.clone())).collect();
+        let capabilities = negotiate::outbound(&live);
+        let credentials = self.credentials();
+        let mut local = self.local(&credentials);
+        let cname = self.cname();
+        for kind in [Kind::Audio, Kind::Video] {
+            let outgoing = Outgoing::new("headwater", negotiate::word(kind), &*cname, self.seeds.u32());
+            match kind {
+                Kind::Audio => local.audio.push(outgoing),
+                Kind::Video => {
+                    let rtx = self.seeds.u32();
+                    local.video.push(outgoing.with_rtx(rtx));
+                }
+            }
+        }
+        let answer = sdp::answer(&offer, &capabilities, &local).map_err(refusal)?;
+        negotiate::check_playable(&live, &answer.media, &offer)?;
+        let handshake = self.handshake(&answer.remote)?;
+        let ice = self.lite(now, credentials.clone(), &answer.remote)?;
+
+        let lines = self.viewer_lines(index, &answer.media, &local);
+        let viewer = Viewer::new(lines, cname);
+        let peer = self.admit(now, index, Role::Viewer(viewer), ice, handshake, &credentials, from);
+        self.broadcasts[index].viewers.push(peer);
+        self.prepare_key_frame(now, index);
+        Ok(Accepted { peer, answer: answer.session.to_string() })
+    }
+
+    /// Takes an SDP fragment: candidates, or new credentials, which restart ICE and are answered by a fragment.
+    ///
+    /// # Errors
+    /// Nothing changed: [`SignalError::UnknownSession`], or the fragment cannot be used.
+    pub fn trickle(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        fragment: &str,
+    ) -> Result<Option<String>, SignalError> {
+        let now = self.advance(now);
+        let known = self.peer(peer).filter(|known| !matches!(known.state, State::Closing(..)));
+        if known.is_none() {
+            return Err(SignalError::UnknownSession);
+        }
+        let fragment =
+            Fragment::parse(fragment).map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
+        let remote = match (fragment.ufrag(), fragment.password()) {
+            (Some(ufrag), Some(password)) => Some(
+                Credentials::new(ufrag, password)
+                    .map_err(|error| SignalError::InvalidOffer(error.to_string()))?,
+            ),
+            _ => None,
+        };
+        let local = self.credentials();
+        let candidates = self.host_candidates();
+        let entry = self.peer_mut(peer).ok_or(SignalError::UnknownSession)?;
+        match entry.ice() {
+            Ice::Lite(agent) => {
+                // A lite agent learns addresses from checks; what else is in the fragment needs no attention.
+                let Some(remote) = remote.filter(|remote| agent.remote_credentials() != Some(remote)) else {
+                    return Ok(None);
+                };
+                let old = agent.local_credentials().ufrag.clone();
+                agent.restart(now, local.clone(), remote);
+                // The old user fragment stays routed until the session ends: checks on their way use it.
+                self.ufrags.insert(local.ufrag.clone(), peer);
+                let _ = old;
+                self.touched(now, peer);
+                Ok(Some(negotiate::restart_fragment(&fragment, &local, candidates)))
+            }
+            Ice::Full(agent) => {
+                for text in fragment.candidates().take(MAX_CANDIDATES) {
+                    let candidate: Candidate =
+                        text.parse().map_err(|_| SignalError::InvalidOffer(format!("bad candidate: {text}")))?;
+                    let _ = agent.add_remote_candidate(candidate);
+                }
+                if fragment.is_end_of_candidates() {
+                    agent.end_of_remote_candidates();
+                }
+                self.touched(now, peer);
+                Ok(None)
+            }
+        }
+    }
+
+    /// As a client: offers what we publish on `stream`, or wants to receive one into it.
+    ///
+    /// With `send` the media handed to [`write_frame`](Self::write_frame) goes out; without, what comes in can be
+    /// read from the stream's tracks.
+    pub fn offer(&mut self, now: Instant, stream: &str, what: &Offering) -> Result<Offered, SignalError> {
+        let now = self.advance(now);
+        check_name(stream)?;
+        let credentials = self.credentials();
+        let mut local = self.local(&credentials);
+        local.ice_lite = false;
+        let cname = self.cname();
+        let index = self.broadcast(stream);
+        if what.send {
+            for format in &what.formats {
+                let outgoing =
+                    Outgoing::new("headwater", format.codec.name(), &*cname, self.seeds.u32());
+                if format.codec.is_video() {
+                    let rtx = self.seeds.u32();
+                    local.video.push(outgoing.with_rtx(rtx));
+                } else {
+                    local.audio.push(outgoing);
+                }
+            }
+        }
+        let offer = sdp::offer(&negotiate::offer(what), &local);
+        let config = AgentConfig::new(credentials.clone(), IceRole::Controlling);
+        let mut agent = Agent::new(config, self.seeds.seed(), now)
+            .map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
+        for address in &self.config.candidates {
+            let _ = agent.add_local_candidate(Candidate::host(*address));
+        }
+        let handshake = Handshake {
+            config: self.dtls.clone(),
+            role: dtls::Role::Client,
+            fingerprints: Vec::new(),
+            seed: self.seeds.seed(),
+        };
+        let role = if what.send {
+            Role::Viewer(Viewer::new(Vec::new(), cname))
+        } else {
+            let ssrc = Ssrc(self.seeds.u32());
+            Role::Publisher(Publisher::new(Vec::new(), ssrc, cname, u64::MAX / 2_000_000, now))
+        };
+        let ice = Ice::Full(Box::new(agent));
+        let here = IpAddr::from([127, 0, 0, 1]);
+        let peer = self.admit(now, index, role, ice, handshake, &credentials, here);
+        match what.send {
+            true => self.broadcasts[index].viewers.push(peer),
+            false => self.broadcasts[index].pending.push(peer),
+        }
+        let text = offer.to_string();
+        self.offers.insert(peer, (offer, local));
+        Ok(Offered { peer, offer: text })
+    }
+
+    /// As a client: takes the answer to [`offer`](Self::offer).
+    ///
+    /// # Errors
+    /// [`SignalError::UnknownSession`] if nothing was offered by this peer, or the answer cannot be used; the offer
+    /// can then be answered again.
+    pub fn accept_answer(&mut self, now: Instant, peer: PeerId, answer: &str) -> Result<(), SignalError> {
+        let now = self.advance(now);
+        let (offer, local) = self.offers.get(&peer).ok_or(SignalError::UnknownSession)?;
+        let answer = Session::parse(answer).map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
+        let negotiated = sdp::read_answer(offer, &answer).map_err(refusal)?;
+        let local = local.clone();
+        let remote = &negotiated.remote;
+        let credentials = Credentials::new(remote.ufrag.clone(), remote.password.clone())
+            .map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
+        let fingerprints = fingerprints(remote)?;
+        let role = dtls_role(remote.setup);
+        let index = self.peer(peer).ok_or(SignalError::UnknownSession)?.broadcast;
+        let lines = self.viewer_lines(index, &negotiated.media, &local);
+        let agreements = negotiate::publisher_agreements(&negotiated.media);
+        let ssrc = Ssrc(self.seeds.u32());
+        let cname = self.cname();
+        let entry = self.peer_mut(peer).ok_or(SignalError::UnknownSession)?;
+        match &mut entry.role {
+            Role::Viewer(viewer) => *viewer = Viewer::new(lines, cname),
+            Role::Publisher(publisher) => {
+                *publisher = Publisher::new(agreements, ssrc, cname, u64::MAX / 2_000_000, now);
+            }
+        }
+        entry.expect(fingerprints, role);
+        if let Ice::Full(agent) = entry.ice() {
+            if remote.ice_lite {
+                agent.set_remote_is_lite();
+            }
+            agent
+                .set_remote_credentials(credentials)
+                .map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
+            for text in remote.candidates.iter().take(MAX_CANDIDATES) {
+                if let Ok(candidate) = text.parse::<Candidate>() {
+                    let _ = agent.add_remote_candidate(candidate);
+                }
+            }
+            if remote.end_of_candidates {
+                agent.end_of_remote_candidates();
+            }
+        }
+        self.offers.remove(&peer);
+        self.touched(now, peer);
+        Ok(())
+    }
+
+    fn check_limits(&self, stream: &str, from: IpAddr) -> Result<(), SignalError> {
+        let limits = &self.config.limits;
+        if !self.names.contains_key(stream) && self.broadcasts.len() >= limits.streams {
+            return Err(SignalError::LimitReached("the server has as many streams as it permits"));
+        }
+        let pending =
+            self.peers.iter().filter(|(_, (_, peer))| matches!(peer.state, State::Pending(_))).count();
+        if pending >= limits.pending_sessions {
+            return Err(SignalError::LimitReached("too many sessions are just being set up"));
+        }
+        let of_address = self.addresses.get(&from).copied().unwrap_or(0);
+        if !is_exempt(from) && of_address >= limits.sessions_per_address {
+            return Err(SignalError::LimitReached("this address has as many sessions as the server permits"));
+        }
+        Ok(())
+    }
+
+    fn credentials(&mut self) -> Credentials {
+        Credentials::generate(self.seeds.seed(), &worker_prefix(self.config.worker))
+    }
+
+    fn cname(&mut self) -> String {
+        format!("{:016x}", self.seeds.u64())
+    }
+
+    fn host_candidates(&self) -> Vec<String> {
+        let count = self.config.candidates.len();
+        let candidate = |(index, address): (usize, &std::net::SocketAddr)| {
+            // The first address configured is the one preferred (RFC 8445 §5.1.2.2).
+            let preference = u16::try_from(count - index).unwrap_or(u16::MAX);
+            Candidate::host(*address).with_local_preference(u16::MAX - 256 + preference.min(255)).to_string()
+        };
+        self.config.candidates.iter().enumerate().map(candidate).collect()
+    }
+
+    fn local(&mut self, credentials: &Credentials) -> Local {
+        let fingerprint = self.dtls.certificate.fingerprint().to_string();
+        let mut local = Local::new(&*credentials.ufrag, &*credentials.password, fingerprint);
+        local.ice_lite = true;
+        local.candidates = self.host_candidates();
+        local.session_id = self.seeds.u64() >> 2;
+        local
+    }
+
+    fn handshake(&mut self, remote: &sdp::Remote) -> Result<Handshake, SignalError> {
+        Ok(Handshake {
+            config: self.dtls.clone(),
+            role: dtls_role(remote.setup),
+            fingerprints: fingerprints(remote)?,
+            seed: self.seeds.seed(),
+        })
+    }
+
+    fn lite(&mut self, now: Instant, local: Credentials, remote: &sdp::Remote) -> Result<Ice, SignalError> {
+        let invalid = |error: &dyn std::fmt::Display| SignalError::InvalidOffer(error.to_string());
+        let remote = Credentials::new(remote.ufrag.clone(), remote.password.clone())
+            .map_err(|error| invalid(&error))?;
+        let agent = LiteAgent::new(LiteConfig::new(local, Some(remote)), self.seeds.seed(), now)
+            .map_err(|error| invalid(&error))?;
+        Ok(Ice::Lite(Box::new(agent)))
+    }
+
+    /// The broadcast of this name; made if it is new.
+    pub(crate) fn broadcast(&mut self, stream: &str) -> usize {
+        if let Some(index) = self.names.get(stream) {
+            return *index;
+        }
+        let index = self.broadcasts.insert(Broadcast::new(stream));
+        self.names.insert(stream.to_owned(), index);
+        index
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "everything that makes a peer, in one place")]
+    fn admit(
+        &mut self,
+        now: Instant,
+        broadcast: usize,
+        role: Role,
+        ice: Ice,
+        handshake: Handshake,
+        credentials: &Credentials,
+        from: IpAddr,
+    ) -> PeerId {
+        let deadline = now + self.config.limits.connect_within;
+        let peer = Peer::new(broadcast, role, ice, handshake, from, now, deadline);
+        let id = self.insert(peer);
+        self.ufrags.insert(credentials.ufrag.clone(), id);
+        *self.addresses.entry(from).or_default() += 1;
+        self.touched(now, id);
+        id
+    }
+
+    fn viewer_lines(&mut self, index: usize, media: &[NegotiatedMedia], local: &Local) -> Vec<Line> {
+        let mut counts = [0; 2];
+        let mut lines = Vec::new();
+        for section in media.iter().filter(|section| !section.rejected && section.direction.sends()) {
+            let Some(kind) = negotiate::kind(&section.kind) else { continue };
+            let nth = &mut counts[crate::broadcast::round_of(kind)];
+            let outgoing = match kind {
+                Kind::Audio => local.audio.get(*nth),
+                Kind::Video => local.video.get(*nth),
+            };
+            let (Some(outgoing), Some(track)) = (outgoing, self.broadcasts[index].track_for(kind, *nth)) else {
+                continue;
+            };
+            *nth += 1;
+            let agreement = negotiate::viewer_agreement(section, outgoing);
+            let start = Start {
+                sequence: self.seeds.u16(),
+                rtx_sequence: self.seeds.u16(),
+                timestamp: self.seeds.u32(),
+            };
+            let with_playout_delay = self.broadcasts[index].tracks[track].uses_playout_delay();
+            lines.push(Line { track, forwarder: Forwarder::new(agreement, start, with_playout_delay) });
+        }
+        lines
+    }
+
+    /// A viewer is on its way: let there be a key frame for it by the time that it is connected.
+    fn prepare_key_frame(&mut self, now: Instant, index: usize) {
+        let broadcast = &mut self.broadcasts[index];
+        for track in broadcast.tracks.iter_mut().filter(|track| track.kind == Kind::Video) {
+            if track.has_started() && track.start(now).is_none() {
+                track.key_frames.insist(now);
+            }
+        }
+        if let Some(publisher) = broadcast.publisher {
+            self.wake_publisher(publisher);
+        }
+    }
+}
+
+/// What a client offers.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Offering {
+    /// Do we send, or receive?
+    pub send: bool,
+    /// The formats to offer, best first; one media line for audio and one for video.
+    pub formats: Vec<Format>,
+}
+
+impl Offering {
+    /// Offers to send these formats.
+    pub fn sending(formats: Vec<Format>) -> Self {
+        Self { send: true, formats }
+    }
+
+    /// Offers to receive these formats.
+    pub fn receiving(formats: Vec<Format>) -> Self {
+        Self { send: false, formats }
+    }
+}
+
+/// Can who takes parameters `known` play `offered`?
+pub(crate) fn parameters_match(codec: headwater_rtp::Codec, known: &str, offered: &str) -> bool {
+    sdp::is_same_format(codec.name(), known, offered)
+}
+
+/// The worker that a Binding request's user fragment names, if it is one of ours.
+pub fn worker_of_request(datagram: &[u8]) -> Option<usize> {
+    let ufrag = headwater_ice::ufrag_of_request(datagram)?;
+    let prefix = ufrag.get(..2)?;
+    usize::from_str_radix(prefix, 16).ok()
+}
+
+fn worker_prefix(worker: u8) -> String {
+    format!("{worker:02x}")
+}
+
+fn check_name(stream: &str) -> Result<(), SignalError> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let valid = (1..=64).contains(&stream.len()) && stream.bytes().all(is_allowed) && !stream.starts_with('.');
+    if valid { Ok(()) } else { Err(SignalError::InvalidName(stream.chars().take(80).collect())) }
+}
+
+fn fingerprints(remote: &sdp::Remote) -> Result<Vec<dtls::Fingerprint>, SignalError> {
+    let parsed: Vec<dtls::Fingerprint> =
+        remote.fingerprints.iter().filter_map(|text| text.parse().ok()).collect();
+    if parsed.is_empty() {
+        return Err(SignalError::InvalidOffer("a=fingerprint has no hash that can be trusted".into()));
+    }
+    Ok(parsed)
+}
+
+fn dtls_role(ours: Setup) -> dtls::Role {
+    if ours == Setup::Active { dtls::Role::Client } else { dtls::Role::Server }
+}
+
+fn refusal(error: AnswerError) -> SignalError {
+    match error {
+        AnswerError::NoCommonCodec { .. } => SignalError::NoCommonCodec(error.to_string()),
+        _ => SignalError::InvalidOffer(error.to_string()),
+    }
+}

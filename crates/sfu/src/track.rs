@@ -1,0 +1,371 @@
+//! One media line of a broadcast: its history, its formats, its newest key frame and its clock.
+
+use std::time::{Duration, Instant};
+
+use headwater_rtp::payload::{self, Codec};
+use headwater_rtp::{NtpTime, Packet, SequenceNumber, Unwrapper};
+
+use crate::history::{Carried, Cursor, History, Meta};
+use crate::key_frame::KeyFrameRequests;
+
+/// A cached key frame older than this is no place to start.
+pub const MAX_CATCH_UP_AGE: Duration = Duration::from_millis(1500);
+/// Nor is one that has more payload bytes than this behind it.
+pub const MAX_CATCH_UP_BYTES: usize = 1 << 20;
+/// The most distinct formats that a track has seen; one more and the track starts anew.
+const MAX_FORMATS: usize = 32;
+/// The most packets a key frame is looked through for gaps.
+const MAX_KEY_FRAME_PACKETS: u64 = 1024;
+
+/// Audio or video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Sound. It goes before video.
+    Audio,
+    /// Pictures.
+    Video,
+}
+
+/// A codec with the parameters that decide who can play it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Format {
+    /// The codec.
+    pub codec: Codec,
+    /// RTP clock rate in Hz.
+    pub clock_rate: u32,
+    /// The `a=fmtp` parameters of the publisher's offer.
+    pub parameters: String,
+}
+
+/// Where the newest key frame stands.
+#[derive(Debug, Clone, Copy)]
+struct KeyFrame {
+    cursor: Cursor,
+    sequence: u64,
+    timestamp: u32,
+    received: Instant,
+    /// Payload bytes pushed since, its own included.
+    bytes: usize,
+}
+
+/// How the publisher's RTP timestamps stand to our wall clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SenderClock {
+    /// Our wall clock.
+    pub ntp: NtpTime,
+    /// The RTP timestamp of that moment.
+    pub timestamp: u32,
+}
+
+impl SenderClock {
+    /// The RTP timestamp at another moment, before or after.
+    pub fn timestamp_at(&self, ntp: NtpTime, clock_rate: u32) -> u32 {
+        let elapsed = ntp.0.wrapping_sub(self.ntp.0) as i64;
+        let ticks = (i128::from(elapsed) * i128::from(clock_rate)) >> 32;
+        self.timestamp.wrapping_add(ticks as u32)
+    }
+}
+
+/// What became of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// It stands in the history.
+    Stored {
+        /// It begins a key frame.
+        key_frame: bool,
+    },
+    /// It was there already.
+    Duplicate,
+}
+
+/// One media line of a broadcast.
+#[derive(Debug)]
+pub struct Track {
+    /// Audio or video.
+    pub kind: Kind,
+    /// The packets.
+    pub history: History,
+    /// Requests to the publisher for a key frame.
+    pub key_frames: KeyFrameRequests,
+    formats: Vec<Format>,
+    generation: u32,
+    sequence_base: u64,
+    highest_sequence: u64,
+    unwrapper: Unwrapper,
+    picture_ids: PictureIds,
+    key_frame: Option<KeyFrame>,
+    reported: Option<SenderClock>,
+    arrived: Option<SenderClock>,
+    latest: Option<Latest>,
+    resolution: Option<(u16, u16)>,
+    uses_playout_delay: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Latest {
+    timestamp: u32,
+    received: Instant,
+    format: u8,
+}
+
+impl Track {
+    /// A track without a publisher.
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            history: History::new(),
+            key_frames: KeyFrameRequests::default(),
+            formats: Vec::new(),
+            generation: 0,
+            sequence_base: 0,
+            highest_sequence: 0,
+            unwrapper: Unwrapper::default(),
+            picture_ids: PictureIds::default(),
+            key_frame: None,
+            reported: None,
+            arrived: None,
+            latest: None,
+            resolution: None,
+            uses_playout_delay: false,
+        }
+    }
+
+    /// A new publisher takes over: its sequence numbers, picture ids and clock have nothing to do with those
+    /// before. Returns the track's index for each of its formats.
+    pub fn begin(&mut self, formats: &[Format]) -> Vec<u8> {
+        self.generation += 1;
+        // Extended numbers never repeat: the next publisher's begin beyond every number of the last.
+        self.sequence_base = (self.highest_sequence & !0xffff) + (2 << 16);
+        self.unwrapper = Unwrapper::default();
+        self.picture_ids = PictureIds::default();
+        self.key_frame = None;
+        self.reported = None;
+        self.arrived = None;
+        self.resolution = None;
+        self.key_frames = KeyFrameRequests::default();
+        if self.formats.len() + formats.len() > MAX_FORMATS {
+            self.formats.clear();
+            self.history.clear();
+        }
+        formats
+            .iter()
+            .take(MAX_FORMATS)
+            .map(|format| {
+                let known = self.formats.iter().position(|f| f == format).unwrap_or_else(|| {
+                    self.formats.push(format.clone());
+                    self.formats.len() - 1
+                });
+                known as u8
+            })
+            .collect()
+    }
+
+    /// Stores a packet of the publisher: the only look inside the payload.
+    pub fn push(
+        &mut self,
+        received: Instant,
+        ntp: NtpTime,
+        packet: &Packet<&[u8]>,
+        format: u8,
+        carried: Carried,
+    ) -> Pushed {
+        self.push_parts(
+            received,
+            ntp,
+            &Parts {
+                sequence: packet.sequence_number(),
+                timestamp: packet.timestamp(),
+                marker: packet.marker(),
+                format,
+                carried,
+            },
+            packet.payload(),
+        )
+    }
+
+    /// Stores a packet that came as parts, such as one unwrapped from RTX.
+    pub fn push_parts(&mut self, received: Instant, ntp: NtpTime, parts: &Parts, payload: &[u8]) -> Pushed {
+        let Some(codec) = self.formats.get(parts.format as usize).map(|format| format.codec) else {
+            return Pushed::Duplicate;
+        };
+        let sequence = self.sequence_base + self.unwrapper.unwrap(parts.sequence);
+        let mut descriptor = payload::describe(codec, payload);
+        if let Some(id) = &mut descriptor.picture_id {
+            *id = self.picture_ids.widen(*id);
+        }
+        let meta = Meta {
+            sequence,
+            timestamp: parts.timestamp,
+            marker: parts.marker,
+            format: parts.format,
+            generation: self.generation,
+            received,
+            descriptor,
+            extensions: parts.carried,
+        };
+        let cursor = self.history.end();
+        if !self.history.push(meta, payload) {
+            return Pushed::Duplicate;
+        }
+        self.uses_playout_delay |= parts.carried.playout_delay.is_some();
+        self.highest_sequence = self.highest_sequence.max(sequence);
+        if let Some(key) = &mut self.key_frame {
+            key.bytes += payload.len();
+        }
+        let begins = descriptor.key_frame
+            && self.key_frame.is_none_or(|key| {
+                key.timestamp != parts.timestamp && (parts.timestamp.wrapping_sub(key.timestamp) as i32) > 0
+            });
+        if begins {
+            self.key_frame = Some(KeyFrame {
+                cursor,
+                sequence,
+                timestamp: parts.timestamp,
+                received,
+                bytes: payload.len(),
+            });
+            self.key_frames.note_arrived(received);
+        }
+        if descriptor.resolution.is_some() {
+            self.resolution = descriptor.resolution;
+        }
+        if self.latest.is_none_or(|latest| (parts.timestamp.wrapping_sub(latest.timestamp) as i32) >= 0)
+            || self.arrived.is_none()
+        {
+            self.latest = Some(Latest { timestamp: parts.timestamp, received, format: parts.format });
+        }
+        if self.arrived.is_none() {
+            self.arrived = Some(SenderClock { ntp, timestamp: parts.timestamp });
+        }
+        Pushed::Stored { key_frame: begins }
+    }
+
+    /// Where a viewer may start right now: a whole key frame that is young and small enough, or the one that is
+    /// just arriving. Audio starts at the live end.
+    pub fn start(&self, now: Instant) -> Option<Cursor> {
+        if self.kind == Kind::Audio {
+            return Some(self.history.end());
+        }
+        let key = self.key_frame?;
+        let fresh = now.saturating_duration_since(key.received) <= MAX_CATCH_UP_AGE
+            && key.bytes <= MAX_CATCH_UP_BYTES;
+        (fresh && self.is_whole(&key)).then_some(key.cursor)
+    }
+
+    /// Has every packet of the key frame arrived, or is it still the newest frame?
+    fn is_whole(&self, key: &KeyFrame) -> bool {
+        if self.latest.is_none_or(|latest| latest.timestamp == key.timestamp) {
+            return true;
+        }
+        for sequence in key.sequence..key.sequence + MAX_KEY_FRAME_PACKETS {
+            match self.history.get(sequence) {
+                Some(packet) if packet.meta.timestamp != key.timestamp => return true,
+                Some(packet) if packet.meta.marker => return true,
+                Some(_) => {}
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// The newest source timestamp.
+    pub fn live_timestamp(&self) -> Option<u32> {
+        self.latest.map(|latest| latest.timestamp)
+    }
+
+    /// The format of the newest packet.
+    pub fn live_format(&self) -> Option<&Format> {
+        self.latest.and_then(|latest| self.formats.get(latest.format as usize))
+    }
+
+    /// All formats, by index.
+    pub fn formats(&self) -> &[Format] {
+        &self.formats
+    }
+
+    /// Which publisher this is, counted in the life of the track.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Width and height as last seen in the payload, where the codec says.
+    pub fn resolution(&self) -> Option<(u16, u16)> {
+        self.resolution
+    }
+
+    /// Does the publisher send playout delays?
+    pub fn uses_playout_delay(&self) -> bool {
+        self.uses_playout_delay
+    }
+
+    /// RTP clock rate of the live format, in Hz.
+    pub fn clock_rate(&self) -> u32 {
+        self.live_format().map_or(90_000, |format| format.clock_rate)
+    }
+
+    /// Takes the publisher's sender report, already mapped to our wall clock.
+    pub fn note_report(&mut self, clock: SenderClock) {
+        self.reported = Some(clock);
+    }
+
+    /// Has the publisher sent a report for this track?
+    pub fn is_reported(&self) -> bool {
+        self.reported.is_some()
+    }
+
+    /// Has any packet arrived of this publisher?
+    pub fn has_started(&self) -> bool {
+        self.arrived.is_some()
+    }
+
+    /// The publisher's clock: by its report, or else by the arrival of its first packet.
+    pub fn clock(&self, by_report: bool) -> Option<SenderClock> {
+        if by_report { self.reported } else { self.arrived }
+    }
+
+    /// When the newest packet arrived.
+    pub fn last_received(&self) -> Option<Instant> {
+        self.latest.map(|latest| latest.received)
+    }
+}
+
+/// A packet's fields without its payload.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts {
+    /// Source sequence number.
+    pub sequence: SequenceNumber,
+    /// Source timestamp.
+    pub timestamp: u32,
+    /// Marker bit.
+    pub marker: bool,
+    /// The track's index of the format.
+    pub format: u8,
+    /// Extension values to carry.
+    pub carried: Carried,
+}
+
+/// Widens 7-bit picture ids to 15 bits, so that rewriting knows one form only.
+#[derive(Debug, Default)]
+struct PictureIds {
+    last: Option<u16>,
+}
+
+impl PictureIds {
+    fn widen(&mut self, id: payload::PictureId) -> payload::PictureId {
+        if id.bits >= 15 {
+            return id;
+        }
+        let value = match self.last {
+            None => id.value & 0x7f,
+            Some(last) => {
+                // The nearest 15-bit number with these low seven bits.
+                let ahead = id.value.wrapping_sub(last) & 0x7f;
+                if ahead < 64 { last.wrapping_add(ahead) } else { last.wrapping_sub(128 - ahead) }
+            }
+        } & 0x7fff;
+        if self.last.is_none_or(|last| (value.wrapping_sub(last) & 0x7fff) < 0x4000) {
+            self.last = Some(value);
+        }
+        payload::PictureId::wide(value)
+    }
+}

@@ -1,0 +1,321 @@
+//! The outbound side of a viewing peer: what it still has to read, what it reported, what we report to it.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use headwater_rtp::rtcp::{self, Builder, SenderInfo};
+use headwater_rtp::{NtpAnchor, NtpTime, Ssrc};
+use headwater_srtp::Context;
+
+use crate::forward::Forwarder;
+use crate::track::{Kind, Track};
+
+/// Time between sender reports.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Sender reports follow each other faster at first, so that a lost one does not delay lip sync.
+const FIRST_REPORT_INTERVAL: Duration = Duration::from_millis(200);
+const FIRST_REPORTS: u32 = 4;
+/// Resends that may wait; a viewer who reports more at once has lost the picture anyway.
+pub(crate) const MAX_PENDING_RESENDS: usize = 256;
+/// The same packet is not resent again within this time.
+const RESEND_INTERVAL: Duration = Duration::from_millis(30);
+/// How many resends are remembered for that.
+const MAX_RECENT_RESENDS: usize = 64;
+/// Segments of one burst, and its bytes: what one GSO message may carry at most.
+pub(crate) const MAX_BURST_PACKETS: usize = 16;
+
+/// One media line towards a viewer.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// Index of the broadcast's track.
+    pub track: usize,
+    /// Its forwarder.
+    pub forwarder: Forwarder,
+}
+
+/// What a viewer's reports say.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reported {
+    /// Round-trip time, by its last receiver report.
+    pub rtt: Option<Duration>,
+    /// Fraction of packets lost since its report before, in 1/256, the worse of its lines.
+    pub fraction_lost: u8,
+    /// Packets lost in total, by its count.
+    pub lost: u64,
+    /// Jitter of its video line, in RTP units.
+    pub jitter: u32,
+    /// Packets that it asked us to resend.
+    pub nacks: u64,
+    /// Key frames that it asked for.
+    pub key_frame_requests: u64,
+}
+
+/// The outbound side of a viewing peer.
+#[derive(Debug)]
+pub(crate) struct Viewer {
+    lines: Vec<Line>,
+    resends: VecDeque<(usize, u16)>,
+    recent: VecDeque<(usize, u16, Instant)>,
+    cname: String,
+    next_report: Option<Instant>,
+    reports: u32,
+    reported: Reported,
+    started: bool,
+    saying_bye: bool,
+}
+
+impl Viewer {
+    /// A viewer of these lines.
+    pub(crate) fn new(lines: Vec<Line>, cname: String) -> Self {
+        Self {
+            lines,
+            resends: VecDeque::new(),
+            recent: VecDeque::new(),
+            cname,
+            next_report: None,
+            reports: 0,
+            reported: Reported::default(),
+            started: false,
+            saying_bye: false,
+        }
+    }
+
+    /// Its lines.
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// Has it been connected?
+    pub(crate) fn has_started(&self) -> bool {
+        self.started
+    }
+
+    /// It is connected: every line starts at the best place its track has, and asks for a key frame where there
+    /// is none.
+    pub(crate) fn begin(&mut self, now: Instant, tracks: &mut [Track]) {
+        self.started = true;
+        for line in &mut self.lines {
+            let Some(track) = tracks.get_mut(line.track) else { continue };
+            if !line.forwarder.begin(now, track) && track.kind == Kind::Video {
+                track.key_frames.insist(now);
+            }
+        }
+    }
+
+    /// Writes what this viewer gets next of one kind: packets of equal size that leave as one message. Returns
+    /// the size of each and their total, or `None` if there is nothing.
+    pub(crate) fn next_burst(
+        &mut self,
+        now: Instant,
+        kind: Kind,
+        tracks: &mut [Track],
+        srtp: &mut Context,
+        out: &mut Vec<u8>,
+    ) -> Option<Burst> {
+        for line in &mut self.lines {
+            let Some(track) = tracks.get(line.track) else { continue };
+            if track.kind != kind || !line.forwarder.is_ready(track) {
+                continue;
+            }
+            let first = line.forwarder.next(track, srtp, None, out);
+            let mut burst = first.map(|segment| Burst { segment, total: segment });
+            if let (Some(burst), Kind::Video) = (&mut burst, kind) {
+                // GSO: all of one size, only the last may be shorter.
+                for _ in 1..MAX_BURST_PACKETS {
+                    let Some(len) = line.forwarder.next(track, srtp, Some(burst.segment), out) else { break };
+                    burst.total += len;
+                    if len < burst.segment {
+                        break;
+                    }
+                }
+            }
+            if kind == Kind::Video && line.forwarder.is_waiting() {
+                tracks[line.track].key_frames.insist(now);
+            }
+            let Some(burst) = burst else { continue };
+            if self.next_report.is_none() {
+                self.next_report = Some(now);
+            }
+            return Some(burst);
+        }
+        None
+    }
+
+    /// Writes the next packet that is to be resent.
+    pub(crate) fn next_resend(
+        &mut self,
+        now: Instant,
+        tracks: &[Track],
+        srtp: &mut Context,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        while let Some((line, sequence)) = self.resends.pop_front() {
+            let Some(Line { track, forwarder }) = self.lines.get_mut(line) else { continue };
+            let Some(track) = tracks.get(*track) else { continue };
+            if let Some(written) = forwarder.resend(sequence, track, srtp, out) {
+                if self.recent.len() == MAX_RECENT_RESENDS {
+                    self.recent.pop_front();
+                }
+                self.recent.push_back((line, sequence, now));
+                return Some(written);
+            }
+        }
+        None
+    }
+
+    /// Are there packets to resend?
+    pub(crate) fn has_resends(&self) -> bool {
+        !self.resends.is_empty()
+    }
+
+    /// Takes a compound RTCP packet that passed SRTCP.
+    pub(crate) fn handle_rtcp(&mut self, now: Instant, clock: &NtpAnchor, bytes: &[u8], tracks: &mut [Track]) {
+        for packet in rtcp::packets(bytes).flatten() {
+            match packet {
+                rtcp::Packet::ReceiverReport(report) => {
+                    for block in report.reports() {
+                        self.handle_report_block(now, clock, &block);
+                    }
+                }
+                rtcp::Packet::SenderReport(report) => {
+                    for block in report.reports() {
+                        self.handle_report_block(now, clock, &block);
+                    }
+                }
+                rtcp::Packet::Nack(nack) => {
+                    let Some(line) = self.line_of(nack.media) else { continue };
+                    for sequence in nack.lost() {
+                        self.request_resend(now, line, sequence.0);
+                    }
+                }
+                rtcp::Packet::Pli(pli) => self.request_key_frame(now, pli.media, tracks),
+                rtcp::Packet::Fir(fir) => {
+                    for entry in fir.entries() {
+                        self.request_key_frame(now, entry.ssrc, tracks);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Appends the RTCP that is due. Returns `false` if none is.
+    pub(crate) fn poll_feedback(
+        &mut self,
+        now: Instant,
+        clock: &NtpAnchor,
+        tracks: &[Track],
+        rtcp: &mut Builder<'_>,
+    ) -> bool {
+        if self.saying_bye {
+            self.saying_bye = false;
+            let Some(first) = self.lines.first() else { return false };
+            rtcp.receiver_report(first.forwarder.agreement().ssrc, &[]);
+            rtcp.sdes_cname(first.forwarder.agreement().ssrc, &self.cname);
+            let ssrcs: Vec<_> = self.lines.iter().map(|line| line.forwarder.agreement().ssrc).collect();
+            rtcp.bye(&ssrcs, None);
+            return true;
+        }
+        if self.next_report.is_none_or(|due| due > now) {
+            return false;
+        }
+        self.reports += 1;
+        let interval = if self.reports <= FIRST_REPORTS { FIRST_REPORT_INTERVAL } else { REPORT_INTERVAL };
+        self.next_report = Some(now + interval);
+        self.report(clock.ntp(now), tracks, rtcp)
+    }
+
+    /// When [`poll_feedback`](Self::poll_feedback) next has something to say.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.next_report
+    }
+
+    /// Goodbye is to be said with the next feedback.
+    pub(crate) fn say_bye(&mut self) {
+        self.saying_bye = true;
+        self.resends.clear();
+    }
+
+    /// What it reported.
+    pub(crate) fn reported(&self) -> Reported {
+        self.reported
+    }
+
+    fn report(&mut self, ntp: NtpTime, tracks: &[Track], rtcp: &mut Builder<'_>) -> bool {
+        // One base for sound and picture: the publisher's reports once all its tracks have one, else the arrival
+        // of their first packets. Mixing the two would put them apart by the encoder's delay.
+        let by_report = self
+            .lines
+            .iter()
+            .filter_map(|line| tracks.get(line.track))
+            .all(|track| !track.has_started() || track.is_reported());
+        let mut any = false;
+        for line in &self.lines {
+            let Some(track) = tracks.get(line.track) else { continue };
+            let forwarder = &line.forwarder;
+            if forwarder.generation() != Some(track.generation()) {
+                continue;
+            }
+            let Some(clock) = track.clock(by_report) else { continue };
+            let source = clock.timestamp_at(ntp, track.clock_rate());
+            let Some(timestamp) = forwarder.map_timestamp(source) else { continue };
+            let sent = forwarder.sent();
+            let ssrc = forwarder.agreement().ssrc;
+            rtcp.sender_report(&SenderInfo::new(ssrc, ntp, timestamp, sent.packets, sent.octets), &[]);
+            any = true;
+        }
+        if any {
+            for line in &self.lines {
+                rtcp.sdes_cname(line.forwarder.agreement().ssrc, &self.cname);
+            }
+        }
+        any
+    }
+
+    fn handle_report_block(&mut self, now: Instant, clock: &NtpAnchor, block: &rtcp::ReportBlock) {
+        let Some(line) = self.line_of(block.ssrc) else { return };
+        if let Some(rtt) = block.round_trip_time(clock.ntp(now)) {
+            self.reported.rtt = Some(rtt);
+        }
+        let is_first = line == 0;
+        self.reported.fraction_lost =
+            if is_first { block.fraction_lost } else { self.reported.fraction_lost.max(block.fraction_lost) };
+        self.reported.lost = self.reported.lost.max(block.cumulative_lost.max(0) as u64);
+        self.reported.jitter = block.jitter;
+    }
+
+    fn line_of(&self, ssrc: Ssrc) -> Option<usize> {
+        self.lines.iter().position(|line| line.forwarder.agreement().ssrc == ssrc)
+    }
+
+    fn request_resend(&mut self, now: Instant, line: usize, sequence: u16) {
+        self.reported.nacks += 1;
+        if self.resends.len() >= MAX_PENDING_RESENDS {
+            return;
+        }
+        while self.recent.front().is_some_and(|(.., at)| now.saturating_duration_since(*at) > RESEND_INTERVAL) {
+            self.recent.pop_front();
+        }
+        let just_resent = self.recent.iter().any(|(l, s, _)| (*l, *s) == (line, sequence));
+        if !just_resent && !self.resends.contains(&(line, sequence)) {
+            self.resends.push_back((line, sequence));
+        }
+    }
+
+    fn request_key_frame(&mut self, now: Instant, ssrc: Ssrc, tracks: &mut [Track]) {
+        self.reported.key_frame_requests += 1;
+        let Some(line) = self.line_of(ssrc) else { return };
+        if let Some(track) = tracks.get_mut(self.lines[line].track) {
+            track.key_frames.want(now);
+        }
+    }
+}
+
+/// Packets of one size that lie one behind the other in the send buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Burst {
+    /// Bytes of each packet; the last may be shorter.
+    pub segment: usize,
+    /// Bytes of all.
+    pub total: usize,
+}

@@ -1,0 +1,23 @@
+//! REALM (RFC 8489 §14.9).
+
+use super::shorten;
+use crate::{Attribute, AttributeType, ParseError, RawAttribute, TransactionId};
+
+/// Most bytes accepted and sent.
+const MAX_LEN: usize = 763;
+
+/// The realm of long-term credentials. At most 763 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Realm<'a>(pub &'a str);
+
+impl<'a> Attribute<'a> for Realm<'a> {
+    const TYPE: AttributeType = AttributeType(0x0014);
+
+    fn parse(raw: RawAttribute<'a>) -> Result<Self, ParseError> {
+        raw.text(MAX_LEN).map(Self)
+    }
+
+    fn emit(&self, _: &TransactionId, out: &mut Vec<u8>) {
+        out.extend_from_slice(shorten(self.0, MAX_LEN).as_bytes());
+    }
+}

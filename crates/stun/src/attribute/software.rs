@@ -1,0 +1,23 @@
+//! SOFTWARE (RFC 8489 §14.14).
+
+use super::shorten;
+use crate::{Attribute, AttributeType, ParseError, RawAttribute, TransactionId};
+
+/// Most bytes accepted and sent.
+const MAX_LEN: usize = 763;
+
+/// Describes the sender's software. At most 763 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Software<'a>(pub &'a str);
+
+impl<'a> Attribute<'a> for Software<'a> {
+    const TYPE: AttributeType = AttributeType(0x8022);
+
+    fn parse(raw: RawAttribute<'a>) -> Result<Self, ParseError> {
+        raw.text(MAX_LEN).map(Self)
+    }
+
+    fn emit(&self, _: &TransactionId, out: &mut Vec<u8>) {
+        out.extend_from_slice(shorten(self.0, MAX_LEN).as_bytes());
+    }
+}

@@ -1,0 +1,109 @@
+//! Installs what the tests need and the machine lacks, and says so. What cannot be installed is a loud failure: a test
+//! that silently doesn't run is worse than a red one.
+
+use crate::steps::{output, run as run_command};
+use crate::target_dir;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A program, and the Debian package that brings it.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("chromium", "chromium"),
+    ("firefox-esr", "firefox-esr"),
+    ("ip", "iproute2"),
+    ("unshare", "util-linux"),
+    ("python3", "python3"),
+];
+
+/// Brings an FFmpeg that can publish by WHIP; distributions' own are older.
+const FFMPEG_PACKAGE: &str = "imageio-ffmpeg";
+
+/// What the tests are told about the machine.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    /// An FFmpeg with a WHIP muxer.
+    pub(crate) ffmpeg: PathBuf,
+}
+
+/// Makes sure of everything.
+pub(crate) fn run(root: &Path) -> Result<Setup, String> {
+    let missing: Vec<&str> =
+        PROGRAMS.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
+    install(&missing)?;
+    if let Some((program, package)) = PROGRAMS.iter().find(|(program, _)| find(program).is_none()) {
+        return Err(format!("`{program}` is still missing after installing {package}"));
+    }
+    for (program, _) in PROGRAMS {
+        println!("{program}: {}", find(program).unwrap_or_default().display());
+    }
+    let ffmpeg = ffmpeg(root)?;
+    println!("ffmpeg: {}", ffmpeg.display());
+    Ok(Setup { ffmpeg })
+}
+
+/// Where a program lies. The folders of administrators count too: `ip` is there.
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    folders.map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// Installs Debian packages, as root or by sudo.
+fn install(packages: &[&str]) -> Result<(), String> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let wanted = packages.join(" ");
+    let by_hand =
+        format!("missing: {wanted}. Install them, on Debian or Ubuntu with `apt-get install {wanted}`");
+    if find("apt-get").is_none() {
+        return Err(format!("{by_hand}; this machine has no apt-get"));
+    }
+    println!("installing {wanted} by apt-get");
+    apt_get("update", &[]).map_err(|error| format!("{by_hand}; {error}"))?;
+    apt_get("install", packages).map_err(|error| format!("{by_hand}; {error}"))
+}
+
+fn apt_get(verb: &str, packages: &[&str]) -> Result<(), String> {
+    let is_root = output(Command::new("id").arg("-u"))? == "0";
+    let mut command = if is_root { Command::new("env") } else { Command::new("sudo") };
+    if !is_root {
+        command.args(["-n", "env"]); // Never ask for a password: nobody may be there.
+    }
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "--no-install-recommends", verb]);
+    run_command(command.args(packages).stdin(Stdio::null()))
+}
+
+/// The FFmpeg of a Python environment below the build folder, made if it isn't there.
+fn ffmpeg(root: &Path) -> Result<PathBuf, String> {
+    if let Some(path) = std::env::var_os("HEADWATER_FFMPEG").map(PathBuf::from) {
+        return check_whip(path);
+    }
+    let venv = target_dir(root).join("interop-venv");
+    let python = venv.join("bin/python");
+    let ask = || {
+        let script = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())";
+        output(Command::new(&python).args(["-c", script])).map(PathBuf::from).and_then(check_whip)
+    };
+    if let Ok(path) = ask() {
+        return Ok(path);
+    }
+    println!("installing {FFMPEG_PACKAGE} by pip into {}", venv.display());
+    let make = || run_command(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
+    if make().is_err() {
+        install(&["python3-venv"])?; // Debian splits it off.
+        make()?;
+    }
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", FFMPEG_PACKAGE];
+    run_command(Command::new(&python).args(pip).stdin(Stdio::null()))?;
+    ask()
+}
+
+fn check_whip(ffmpeg: PathBuf) -> Result<PathBuf, String> {
+    let muxers = output(Command::new(&ffmpeg).args(["-hide_banner", "-muxers"]))?;
+    if muxers.lines().any(|line| line.split_whitespace().any(|word| word == "whip")) {
+        Ok(ffmpeg)
+    } else {
+        Err(format!("{} cannot publish by WHIP: set HEADWATER_FFMPEG to FFmpeg 8 or later", ffmpeg.display()))
+    }
+}
