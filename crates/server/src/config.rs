@@ -438,5 +438,4 @@ fn default_media() -> Vec<SocketAddr> {
 }
 
 #[cfg(test)]
-#[path = "config_tests.rs"]
 mod tests;

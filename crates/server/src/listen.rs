@@ -9,7 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::Request;
+use axum::http::header::{HOST, LOCATION};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -25,6 +28,7 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use crate::http::{Peer, Shared};
+use crate::problem::Problem;
 use crate::quiet::Quiet;
 
 /// How long a client may take for a request's head, and stay idle between requests.
@@ -109,13 +113,38 @@ async fn connection(
     // Answers are small: waiting for more bytes only delays them. A failure costs just that.
     let _ = stream.set_nodelay(true);
     let Some(acceptor) = acceptor else { return exchange(stream, peer, router, stop).await };
+    let mut first = [0];
+    match timeout(TLS_TIMEOUT, stream.peek(&mut first)).await {
+        Ok(Ok(1)) if first[0].is_ascii_uppercase() => {
+            // A method's letter, no TLS record: somebody left the "s" out.
+            let router = Router::new().fallback(to_https);
+            return exchange(stream, peer, router, stop).await;
+        }
+        _ => (), // whatever is wrong, the handshake will find it
+    }
     match timeout(TLS_TIMEOUT, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => exchange(stream, peer, router, stop).await,
         failed => {
             app.counters.tls_failures.fetch_add(1, Ordering::Relaxed);
-            debug!(error = ?failed.err(), "TLS handshake failed");
+            let error =
+                failed.map_or_else(|elapsed| elapsed.to_string(), |result| format!("{:?}", result.err()));
+            debug!(error, "TLS handshake failed");
         }
     }
+}
+
+/// Plain HTTP on the HTTPS port: people are led on; programs are told, since what they sent was open to read.
+async fn to_https(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    if method == Method::GET && !host.is_empty() && host.bytes().all(plain) {
+        let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        if let Ok(location) = HeaderValue::try_from(format!("https://{host}{path}")) {
+            return (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, location)]).into_response();
+        }
+    }
+    let detail = "This port speaks HTTPS: use https:// in the address.";
+    Problem::new(StatusCode::BAD_REQUEST, "https-needed", detail).into_response()
 }
 
 /// Requests and answers on one connection.
@@ -209,5 +238,4 @@ fn group(ip: IpAddr) -> IpAddr {
 }
 
 #[cfg(test)]
-#[path = "listen_tests.rs"]
 mod tests;

@@ -1,1 +1,0 @@
-//! The accept loop on real sockets.
