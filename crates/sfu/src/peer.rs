@@ -234,6 +234,11 @@ impl Peer {
         accepted
     }
 
+    /// Are we the DTLS client, without keys yet, and is there something of the server that waits?
+    pub(crate) fn is_client_about_to_finish(&self) -> bool {
+        self.srtp.is_none() && self.handshake.role == dtls::Role::Client && !self.waiting.is_empty()
+    }
+
     /// Takes one of the DTLS datagrams that wait.
     pub(crate) fn step_handshake(&mut self, now: Instant) {
         let Some(datagram) = self.waiting.pop_front() else { return };

@@ -308,6 +308,7 @@ impl Sfu {
 
     fn handle_rtp(&mut self, now: Instant, path: &Path, datagram: Datagram<'_>) -> Result<(), Error> {
         let id = self.route(path)?;
+        self.finish_handshake(now, id);
         let clock = self.clock;
         let Self { peers, broadcasts, active, totals, .. } = self;
         let (_, peer) = peers.get_mut(id.index as usize).ok_or(Error::Unrouted)?;
@@ -369,6 +370,17 @@ impl Sfu {
             self.wake_publisher(publisher);
         }
         Ok(())
+    }
+
+    /// As DTLS client: the server's media may come right behind its Finished, which then must not wait its turn, or
+    /// the first packets of the key frame are lost.
+    fn finish_handshake(&mut self, now: Instant, id: PeerId) {
+        while self.peer(id).is_some_and(Peer::is_client_about_to_finish) {
+            if let Some(peer) = self.peer_mut(id) {
+                peer.step_handshake(now);
+            }
+            self.touched(now, id);
+        }
     }
 
     fn route(&mut self, path: &Path) -> Result<PeerId, Error> {

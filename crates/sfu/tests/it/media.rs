@@ -124,12 +124,3 @@ fn a_hundred_viewers_get_the_same_stream() {
         assert!(seen.video.windows(2).all(|pair| pair[0].at <= pair[1].at));
     }
 }
-
-#[test]
-fn scratch() {
-    let mut rig = Rig::new(Link::lan());
-    let p = rig.publisher().expect("the offer is good");
-    rig.until_live(); rig.advance(200); let p = rig.viewer().unwrap();
-    for _ in 0..20 { rig.advance(25); if let Some(x)=rig.net[p].seen().video.first() { eprintln!("{:?}", &rig.net[p].seen().video[..8.min(rig.net[p].seen().video.len())]); } 
-    eprintln!("{:?} S {:?} refused {} {:?} || P {:?} refused {}", rig.net.elapsed(), rig.net[rig.server].events, rig.net[rig.server].refused, rig.net[rig.server].sfu.counters().unauthentic,  rig.net[p].events, rig.net[p].refused); }
-}
