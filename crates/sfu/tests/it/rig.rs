@@ -181,9 +181,9 @@ impl Node {
                     frame: frame.map_or(0, |bytes| u32::from_be_bytes(*bytes)),
                 };
                 if video {
-                    watching.video.push(seen)
+                    watching.video.push(seen);
                 } else {
-                    watching.audio.push(seen)
+                    watching.audio.push(seen);
                 };
             }
         }
