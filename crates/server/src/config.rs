@@ -7,7 +7,7 @@ use std::{fs, thread};
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use headwater_node::Takeover;
+use headwater_node::{MAX_WORKERS, Takeover};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -16,8 +16,6 @@ const DEFAULT_MEDIA_PORT: u16 = 8189;
 const DEFAULT_LOG: &str = "info";
 /// Longest token, bytes.
 const MAX_TOKEN_LEN: usize = 256;
-/// Most worker threads that can be asked for.
-const MAX_WORKERS: usize = 1024;
 
 /// WebRTC live streaming: publish over WHIP, watch over WHEP.
 #[derive(Parser)]
@@ -426,7 +424,7 @@ fn first_filled<T>(first: Vec<T>, second: Vec<T>) -> Option<Vec<T>> {
 }
 
 fn default_workers() -> usize {
-    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+    thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS)
 }
 
 /// Both families, unless this machine has no IPv6 at all.

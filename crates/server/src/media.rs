@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use headwater_node::{Node, SessionId, SignalError, Trickle};
 use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::metrics::Sample;
@@ -41,6 +42,7 @@ pub(crate) trait Backend: Send + Sync + 'static {
     fn close(&self, id: &str, reply: Reply<bool>);
     fn streams(&self, reply: Reply<Vec<StreamView>>);
     fn sessions(&self, reply: Reply<Vec<SessionView>>);
+    /// Blocks for about a millisecond.
     fn counters(&self) -> Vec<Sample>;
     /// An rtpdump file of the session's packets (headers and payload sizes) during `time`.
     fn dump(&self, id: &str, time: Duration, reply: Reply<Option<Vec<u8>>>);
@@ -109,8 +111,11 @@ impl Media {
         wait(answer, time + ANSWER_TIMEOUT).await
     }
 
-    pub(crate) fn counters(&self) -> Vec<Sample> {
-        self.0.counters()
+    /// The node blocks while it counts, so that no HTTP thread does it.
+    pub(crate) async fn counters(&self) -> Result<Vec<Sample>, Problem> {
+        let backend = Arc::clone(&self.0);
+        let counted = spawn_blocking(move || backend.counters()).await;
+        counted.map_err(|_panicked| Problem::unavailable("The media workers could not be counted."))
     }
 
     pub(crate) fn shutdown(&self, deadline: Duration) {

@@ -223,7 +223,9 @@ pub(crate) fn samples(counters: &Counters) -> Vec<Sample> {
         ("silent", |totals| totals.silent),
         ("replaced", |totals| totals.replaced),
     ];
-    samples.extend(reasons.map(|(reason, value)| Sample::counter(name, ended, &[("reason", reason)], sum(value))));
+    samples.extend(
+        reasons.map(|(reason, value)| Sample::counter(name, ended, &[("reason", reason)], sum(value))),
+    );
     let packets = "RTP packets by direction; resends count by themselves.";
     let name = "headwater_rtp_packets_total";
     samples.extend([

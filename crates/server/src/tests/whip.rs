@@ -122,7 +122,8 @@ async fn a_session_that_nobody_waits_for_is_closed_again() {
     } // the client hangs up
     let answer = slow.1.lock().unwrap().take().unwrap();
     answer();
-    assert_eq!((slow.0.0.lock().unwrap().made, slow.0.sessions()), (1, 0));
+    let made = slow.0.0.lock().unwrap().made;
+    assert_eq!((made, slow.0.sessions()), (1, 0));
 }
 
 #[tokio::test]
