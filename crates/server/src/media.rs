@@ -17,6 +17,8 @@ use crate::view::{SessionView, StreamView};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) type Reply<T> = Box<dyn FnOnce(T) + Send>;
+/// What becomes of an offer.
+pub(crate) type Creation = Result<Created, SignalError>;
 
 /// A session as it was just made.
 #[derive(Clone, Debug)]
@@ -30,8 +32,8 @@ pub(crate) struct Created {
 
 /// What this server needs of a media node. Every reply is called once, from any thread, or dropped.
 pub(crate) trait Backend: Send + Sync + 'static {
-    fn publish(&self, stream: &str, offer: String, from: IpAddr, reply: Reply<Result<Created, SignalError>>);
-    fn watch(&self, stream: &str, offer: String, from: IpAddr, reply: Reply<Result<Created, SignalError>>);
+    fn publish(&self, stream: &str, offer: String, from: IpAddr, reply: Reply<Creation>);
+    fn watch(&self, stream: &str, offer: String, from: IpAddr, reply: Reply<Creation>);
     fn trickle(
         &self,
         id: &str,
@@ -123,12 +125,10 @@ impl Media {
     }
 
     /// A session whose client went away before the answer was ready is closed again: nothing stays behind.
-    fn creation(
-        &self,
-    ) -> (Reply<Result<Created, SignalError>>, oneshot::Receiver<Result<Created, SignalError>>) {
+    fn creation(&self) -> (Reply<Creation>, oneshot::Receiver<Creation>) {
         let (sender, receiver) = oneshot::channel();
         let backend = Arc::clone(&self.0);
-        let reply: Reply<Result<Created, SignalError>> = Box::new(move |result| {
+        let reply: Reply<Creation> = Box::new(move |result| {
             if let Err(Ok(unwanted)) = sender.send(result) {
                 backend.close(&unwanted.id, Box::new(|_| ()));
             }
@@ -152,11 +152,11 @@ async fn wait<T>(answer: oneshot::Receiver<T>, patience: Duration) -> Result<T, 
 }
 
 impl Backend for Node {
-    fn publish(&self, stream: &str, offer: String, from: IpAddr, reply: Reply<Result<Created, SignalError>>) {
+    fn publish(&self, stream: &str, offer: String, from: IpAddr, reply: Reply<Creation>) {
         Self::publish(self, stream, offer, from, move |result| reply(result.map(Created::from)));
     }
 
-    fn watch(&self, stream: &str, offer: String, from: IpAddr, reply: Reply<Result<Created, SignalError>>) {
+    fn watch(&self, stream: &str, offer: String, from: IpAddr, reply: Reply<Creation>) {
         Self::watch(self, stream, offer, from, move |result| reply(result.map(Created::from)));
     }
 
