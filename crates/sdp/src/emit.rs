@@ -1,4 +1,6 @@
 //! Writing, in the order of RFC 8866 §5 and, within a section, always in the same order.
+//!
+//! Attributes without a field come last: of a repeated attribute the first one counts when it is read again.
 
 use core::fmt::{self, Write};
 
@@ -86,8 +88,8 @@ impl Lines<'_, '_> {
         self.each("a=simulcast:", media.simulcast.iter().filter(|list| **list != Simulcast::default()))?;
         self.each("a=ssrc-group:", &media.ssrc_groups)?;
         self.each("a=ssrc:", &media.ssrcs)?;
-        self.each("a=", &media.attributes)?;
-        self.candidates(&media.transport)
+        self.candidates(&media.transport)?;
+        self.each("a=", &media.attributes)
     }
 }
 
@@ -107,8 +109,8 @@ impl fmt::Display for Session {
         lines.transport(&self.transport)?;
         lines.each("a=extmap:", &self.extensions)?;
         lines.each("a=", self.direction)?;
-        lines.each("a=", &self.attributes)?;
         lines.candidates(&self.transport)?;
+        lines.each("a=", &self.attributes)?;
         self.media.iter().try_for_each(|media| lines.media(media))
     }
 }
@@ -119,8 +121,8 @@ impl fmt::Display for Fragment {
         lines.flag("ice-lite", self.ice_lite)?;
         lines.transport(&self.transport)?;
         lines.each("a=group:", &self.groups)?;
-        lines.each("a=", &self.attributes)?;
         lines.candidates(&self.transport)?;
+        lines.each("a=", &self.attributes)?;
         self.media.iter().try_for_each(|media| lines.media(media))
     }
 }

@@ -3,7 +3,7 @@
 use core::str::FromStr;
 
 use crate::{
-    attribute::{Attribute, Group},
+    attribute::{Attribute, Direction, Group},
     error::Error,
     line::lines,
     media::{Media, MediaKind},
@@ -62,9 +62,16 @@ impl Fragment {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut session = Session::default();
         session.read(lines(text)?)?;
-        let Session { ice_lite, transport, groups, attributes, mut media, .. } = session;
-        // Codecs are not what a fragment is about; the formats stay as text.
-        media.iter_mut().for_each(|media| media.codecs.clear());
+        let Session { ice_lite, transport, groups, mut attributes, mut media, .. } = session;
+        // Codecs and the like are not what a fragment is about; the formats stay as text.
+        attributes.retain(|attribute| {
+            !attribute.name.starts_with("extmap") && Direction::parse(&attribute.name).is_none()
+        });
+        for media in &mut media {
+            media.codecs.clear();
+            media.feedback.clear();
+            media.attributes.retain(|attribute| !["rtpmap", "fmtp", "rtcp-fb"].contains(&&*attribute.name));
+        }
         Ok(Self { ice_lite, transport, groups, attributes, media })
     }
 

@@ -167,11 +167,10 @@ fn announce(banner: &Banner<'_>) {
 }
 
 fn node_config(config: &Config, advertise: Vec<IpAddr>) -> headwater_node::Config {
-    let mut node = headwater_node::Config::default();
+    let mut node = headwater_node::Config::new(seed::seed());
     node.media = config.media.clone();
     node.advertise = advertise;
     node.workers = config.workers;
-    node.seed = seed::seed();
     node.takeover = config.takeover.into();
     node.limits.streams = config.limits.streams;
     node.limits.viewers_per_stream = config.limits.viewers_per_stream;

@@ -117,7 +117,6 @@ pub(crate) async fn trickle(
     let etag = if_match(&headers)?;
     let fragment = read_text(&headers, body).await?;
     match app.media.trickle(&target.session, fragment, Some(etag)).await? {
-        Trickle::Accepted => Ok(StatusCode::NO_CONTENT.into_response()),
         Trickle::Restarted { fragment, etag } => {
             debug!(
                 kind = side.word(),
@@ -132,6 +131,7 @@ pub(crate) async fn trickle(
             ];
             Ok((headers, fragment).into_response())
         }
+        _ => Ok(StatusCode::NO_CONTENT.into_response()),
     }
 }
 

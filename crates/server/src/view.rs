@@ -1,19 +1,37 @@
 //! What the API shows of the node's life: JSON shapes, and how the node's values become them.
 
-use headwater_node::{Counters, SessionInfo, StreamInfo};
+use std::time::Duration;
+
+use headwater_node::track::Kind;
+use headwater_node::{Counters, Security, SessionInfo, StreamInfo, Totals, TrackInfo};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::metrics::Sample;
 
-/// A stream as anybody who may watch sees it.
+/// A stream, for administrators; [`public`](Self::public) is what others see.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct StreamView {
     pub(crate) name: String,
     pub(crate) live: bool,
+    pub(crate) live_seconds: f64,
     /// Names as in SDP: `VP8`, `H264`, `opus`.
     pub(crate) codecs: Vec<String>,
     pub(crate) viewers: usize,
+    pub(crate) tracks: Vec<TrackView>,
+}
+
+/// One media line of a stream.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct TrackView {
+    pub(crate) kind: &'static str,
+    pub(crate) codec: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) width: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) height: Option<u16>,
+    pub(crate) key_frame_requests: u64,
+    pub(crate) history_bytes: usize,
 }
 
 impl StreamView {
@@ -30,25 +48,202 @@ pub(crate) struct SessionView {
     pub(crate) stream: String,
     /// `publisher` or `viewer`.
     pub(crate) kind: &'static str,
+    pub(crate) connected: bool,
+    pub(crate) age_seconds: f64,
+    pub(crate) codecs: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) security: Option<SecurityView>,
+    /// The addresses in use: ours and the peer's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<PathView>,
+    pub(crate) received: FlowView,
+    pub(crate) sent: FlowView,
+    pub(crate) lost_packets: u64,
+    pub(crate) repaired_packets: u64,
+    /// Of late, 0 to 1.
+    pub(crate) fraction_lost: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rtt_ms: Option<f64>,
+    /// Packets dropped because the publisher exceeded its bitrate.
+    pub(crate) over_rate_packets: u64,
+    /// Datagrams that did not authenticate or came too early.
+    pub(crate) refused_datagrams: u64,
+}
+
+/// What the DTLS handshake agreed on; numbers are IANA's.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct SecurityView {
+    pub(crate) dtls: String,
+    pub(crate) cipher_suite: u16,
+    pub(crate) group: String,
+    pub(crate) srtp_profile: String,
+}
+
+/// The selected candidate pair.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct PathView {
+    pub(crate) local: String,
+    pub(crate) remote: String,
+}
+
+/// RTP in one direction; `bitrate` is the session's average in bits per second.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct FlowView {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) bitrate: u64,
+}
+
+impl FlowView {
+    fn new(packets: u64, bytes: u64, age: Duration) -> Self {
+        let bitrate = (bytes as f64 * 8.0 / age.as_secs_f64().max(0.001)) as u64;
+        Self { packets, bytes, bitrate }
+    }
+}
+
+impl From<TrackInfo> for TrackView {
+    fn from(info: TrackInfo) -> Self {
+        Self {
+            kind: if info.kind == Kind::Audio { "audio" } else { "video" },
+            codec: info.codec,
+            width: info.resolution.map(|(width, _)| width),
+            height: info.resolution.map(|(_, height)| height),
+            key_frame_requests: info.key_frame_requests,
+            history_bytes: info.history_bytes,
+        }
+    }
 }
 
 impl From<StreamInfo> for StreamView {
     fn from(info: StreamInfo) -> Self {
-        Self { name: info.name, live: info.live, codecs: info.codecs, viewers: info.viewers }
+        let tracks: Vec<TrackView> = info.tracks.into_iter().map(TrackView::from).collect();
+        Self {
+            name: info.name,
+            live: info.is_live,
+            live_seconds: info.live_for.as_secs_f64(),
+            codecs: tracks.iter().map(|track| track.codec.clone()).collect(),
+            viewers: info.viewers,
+            tracks,
+        }
+    }
+}
+
+impl From<Security> for SecurityView {
+    fn from(security: Security) -> Self {
+        Self {
+            dtls: security.version,
+            cipher_suite: security.cipher_suite,
+            group: group_name(security.group).to_owned(),
+            srtp_profile: profile_name(security.srtp_profile).to_owned(),
+        }
     }
 }
 
 impl From<SessionInfo> for SessionView {
     fn from(info: SessionInfo) -> Self {
-        let kind = if info.publisher { "publisher" } else { "viewer" };
-        Self { id: info.id.to_string(), stream: info.stream, kind }
+        let SessionInfo { id, peer, .. } = info;
+        Self {
+            id: id.to_string(),
+            stream: peer.stream,
+            kind: if peer.is_publisher { "publisher" } else { "viewer" },
+            connected: peer.is_connected,
+            age_seconds: peer.age.as_secs_f64(),
+            codecs: peer.codecs,
+            security: peer.security.map(SecurityView::from),
+            path: peer
+                .path
+                .map(|(local, remote)| PathView { local: local.to_string(), remote: remote.to_string() }),
+            received: FlowView::new(peer.received_packets, peer.received_bytes, peer.age),
+            sent: FlowView::new(peer.sent_packets, peer.sent_bytes, peer.age),
+            lost_packets: peer.lost_packets,
+            repaired_packets: peer.repaired_packets,
+            fraction_lost: peer.fraction_lost,
+            rtt_ms: peer.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
+            over_rate_packets: peer.over_rate,
+            refused_datagrams: peer.refused,
+        }
+    }
+}
+
+/// IANA's TLS supported groups, as far as we negotiate them.
+fn group_name(number: u16) -> &'static str {
+    match number {
+        23 => "secp256r1",
+        29 => "x25519",
+        _ => "other",
+    }
+}
+
+/// IANA's DTLS-SRTP protection profiles, as far as we negotiate them.
+fn profile_name(number: u16) -> &'static str {
+    match number {
+        1 => "SRTP_AES128_CM_HMAC_SHA1_80",
+        7 => "SRTP_AEAD_AES_128_GCM",
+        8 => "SRTP_AEAD_AES_256_GCM",
+        _ => "other",
+    }
+}
+
+fn version_name(version: &str) -> &'static str {
+    match version {
+        "1.2" => "1.2",
+        "1.3" => "1.3",
+        _ => "other",
     }
 }
 
 /// The node's counters for `/metrics`: by kind, never by session or stream name.
 pub(crate) fn samples(counters: &Counters) -> Vec<Sample> {
-    vec![
-        Sample::gauge("headwater_sessions", "Sessions now.", &[("kind", "publisher")], counters.publishers),
-        Sample::gauge("headwater_sessions", "Sessions now.", &[("kind", "viewer")], counters.viewers),
-    ]
+    let sessions = "Sessions now.";
+    let mut samples = vec![
+        Sample::gauge("headwater_streams", "Live streams now.", &[], counters.streams),
+        Sample::gauge("headwater_sessions", sessions, &[("kind", "publisher")], counters.publishers),
+        Sample::gauge("headwater_sessions", sessions, &[("kind", "viewer")], counters.viewers),
+        Sample::gauge("headwater_sessions", sessions, &[("kind", "pending")], counters.pending),
+    ];
+    let mut security: Vec<_> = counters.security.iter().collect();
+    security.sort();
+    for ((version, group, profile), count) in security {
+        let labels = [
+            ("dtls", version_name(version)),
+            ("group", group_name(*group)),
+            ("srtp", profile_name(*profile)),
+        ];
+        let help = "Connected sessions by transport security.";
+        samples.push(Sample::gauge("headwater_sessions_by_security", help, &labels, *count));
+    }
+    let sum = |value: fn(&Totals) -> u64| counters.totals.iter().map(value).sum::<u64>();
+    let ended = "Sessions ended, by reason.";
+    let name = "headwater_sessions_ended_total";
+    let reasons: [(&'static str, fn(&Totals) -> u64); 6] = [
+        ("closed_by_peer", |totals| totals.closed_by_peer),
+        ("closed_by_owner", |totals| totals.closed_by_owner),
+        ("never_connected", |totals| totals.never_connected),
+        ("handshake_failed", |totals| totals.handshake_failed),
+        ("silent", |totals| totals.silent),
+        ("replaced", |totals| totals.replaced),
+    ];
+    samples.extend(reasons.map(|(reason, value)| Sample::counter(name, ended, &[("reason", reason)], sum(value))));
+    let packets = "RTP packets by direction; resends count by themselves.";
+    let name = "headwater_rtp_packets_total";
+    samples.extend([
+        Sample::counter(name, packets, &[("direction", "in")], sum(|totals| totals.received_packets)),
+        Sample::counter(name, packets, &[("direction", "out")], sum(|totals| totals.sent_packets)),
+        Sample::counter(name, packets, &[("direction", "resent")], sum(|totals| totals.resent_packets)),
+    ]);
+    let bytes = "RTP bytes by direction.";
+    let name = "headwater_rtp_bytes_total";
+    samples.extend([
+        Sample::counter(name, bytes, &[("direction", "in")], sum(|totals| totals.received_bytes)),
+        Sample::counter(name, bytes, &[("direction", "out")], sum(|totals| totals.sent_bytes)),
+    ]);
+    let refused = "Datagrams that changed nothing, by reason.";
+    let name = "headwater_datagrams_refused_total";
+    samples.extend([
+        Sample::counter(name, refused, &[("reason", "unrouted")], sum(|totals| totals.unrouted)),
+        Sample::counter(name, refused, &[("reason", "unknown")], sum(|totals| totals.unknown_datagrams)),
+        Sample::counter(name, refused, &[("reason", "unauthentic")], sum(|totals| totals.unauthentic)),
+        Sample::counter(name, refused, &[("reason", "handshake")], sum(|totals| totals.handshakes_dropped)),
+    ]);
+    samples
 }

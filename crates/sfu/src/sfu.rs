@@ -532,6 +532,10 @@ impl Sfu {
             return;
         };
         let tracks = broadcasts.get(peer.broadcast).map_or(&[][..], |broadcast| &broadcast.tracks);
+        // Who is about to be polled is scheduled after that: before, what it waits for may be due already.
+        if peer.is_queued {
+            return;
+        }
         if let Some(due) = peer.poll_timeout(tracks)
             && peer.scheduled.is_none_or(|scheduled| due < scheduled)
         {

@@ -19,11 +19,13 @@ pub(super) struct Chosen {
 /// The offered codecs that we have too, in the order that the capabilities want.
 pub(super) fn choose(media: &Media, capabilities: &Capabilities) -> Vec<Chosen> {
     let ours = capabilities.codecs(&media.kind);
-    let mut matches: Vec<(usize, &Codec)> = media
-        .codecs
-        .iter()
-        .filter_map(|codec| Some((ours.iter().position(|ours| is_match(codec, ours))?, codec)))
-        .collect();
+    let only_sends = !capabilities.direction.receives();
+    let rank = |codec: &Codec| {
+        let fits = |(at, ours): (usize, &CodecCapability)| Some((at, fit(codec, ours, only_sends)?));
+        ours.iter().enumerate().filter_map(fits).min()
+    };
+    let mut matches: Vec<((usize, Fit), &Codec)> =
+        media.codecs.iter().filter_map(|codec| Some((rank(codec)?, codec))).collect();
     if capabilities.preference == Preference::Ours {
         matches.sort_by_key(|(rank, _)| *rank); // stable: the offer's order among equals
     }
@@ -33,7 +35,7 @@ pub(super) fn choose(media: &Media, capabilities: &Capabilities) -> Vec<Chosen> 
     if matches.iter().all(|(_, codec)| is_auxiliary(codec)) {
         return Vec::new();
     }
-    matches.into_iter().map(|(rank, codec)| chosen(media, codec, &ours[rank], capabilities.rtx)).collect()
+    matches.into_iter().map(|((at, _), codec)| chosen(media, codec, &ours[at], capabilities.rtx)).collect()
 }
 
 fn chosen(media: &Media, offered: &Codec, ours: &CodecCapability, rtx: bool) -> Chosen {
@@ -79,24 +81,42 @@ fn answered_fmtp(offered: &Codec, ours: &CodecCapability) -> Option<String> {
     Some(kept.map(|part| part.trim().to_owned()).chain(added).collect::<Vec<_>>().join(";"))
 }
 
-/// Whether an offered codec is one of ours, in the same format.
-fn is_match(offered: &Codec, ours: &CodecCapability) -> bool {
+/// How well an offered codec fits one of ours; the better is the smaller.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    /// The same format.
+    Same,
+    /// Another one, whose decoders play ours too.
+    Playable,
+}
+
+/// Whether an offered codec is one of ours. If we only send, a decoder of more than our format will do too.
+fn fit(offered: &Codec, ours: &CodecCapability, only_sends: bool) -> Option<Fit> {
     let channels_match = ours.channels.is_none_or(|channels| offered.channels.unwrap_or(1) == channels);
     // Retransmissions go with their codec, never alone.
-    offered.is(&ours.name)
+    let is_same_codec = offered.is(&ours.name)
         && !offered.is("rtx")
         && offered.clock_rate == ours.clock_rate
-        && channels_match
-        && ours
-            .fmtp
-            .as_deref()
-            .is_none_or(|fmtp| is_same_format(&ours.name, offered.fmtp.as_deref().unwrap_or_default(), fmtp))
+        && channels_match;
+    if !is_same_codec {
+        return None;
+    }
+    let Some(our_fmtp) = ours.fmtp.as_deref() else { return Some(Fit::Same) };
+    let their_fmtp = offered.fmtp.as_deref().unwrap_or_default();
+    if is_same_format(&ours.name, their_fmtp, our_fmtp) {
+        Some(Fit::Same)
+    } else if only_sends && offered.is("H264") && plays_h264(their_fmtp, our_fmtp) {
+        Some(Fit::Playable)
+    } else {
+        None
+    }
 }
 
 /// Whether two `a=fmtp` values mean the same format, so that what one side encodes the other can decode.
 pub fn is_same_format(name: &str, one: &str, other: &str) -> bool {
     let same = |key: &str, default: &str| {
-        parameter(one, key).unwrap_or(default).eq_ignore_ascii_case(parameter(other, key).unwrap_or(default))
+        let value = |fmtp| parameter(fmtp, key).unwrap_or(default);
+        value(one).eq_ignore_ascii_case(value(other))
     };
     match name.to_ascii_lowercase().as_str() {
         // RFC 6184 §8.2.2: profile and packetization mode are symmetric, the level is not.
@@ -112,6 +132,28 @@ pub fn is_same_format(name: &str, one: &str, other: &str) -> bool {
         "h265" => same("profile-id", "1") && same("tier-flag", "0") && same("tx-mode", "SRST"),
         _ => true,
     }
+}
+
+/// Whether a decoder that says `decoder` plays a stream that says `stream`.
+///
+/// Firefox knows only Constrained Baseline, and what browsers call Baseline (42001f) has none of the tools that
+/// Constrained Baseline lacks.
+fn plays_h264(decoder: &str, stream: &str) -> bool {
+    use H264Profile::{Baseline, ConstrainedBaseline, ConstrainedHigh, High, Main};
+    let mode = |fmtp| parameter(fmtp, "packetization-mode").unwrap_or("0");
+    // RFC 6184 §6.3: in mode 1 the single NAL units of mode 0 are fine, not the other way round.
+    let mode_plays = mode(decoder) == mode(stream) || (mode(decoder) == "1" && mode(stream) == "0");
+    let (Some(decoder), Some(stream)) = (H264Profile::of_fmtp(decoder), H264Profile::of_fmtp(stream)) else {
+        return false;
+    };
+    let profile_plays = match stream {
+        ConstrainedBaseline | Baseline => {
+            matches!(decoder, ConstrainedBaseline | Baseline | Main | ConstrainedHigh | High)
+        }
+        Main | ConstrainedHigh => decoder == High || decoder == stream,
+        _ => decoder == stream,
+    };
+    mode_plays && profile_plays
 }
 
 /// A codec that only helps others: alone it makes no media.

@@ -3,15 +3,18 @@
 use super::codec::Chosen;
 use crate::{
     attribute::{Bandwidth, Direction, Extension, Msid, Setup, Ssrc, SsrcGroup},
+    codec::{Codec, payload_type},
     local::{Local, Outgoing},
     media::{Media, MediaKind},
     transport::Transport,
 };
 
-/// RFC 3264 §6: a rejected section has port 0; its formats mean nothing, but there must be one.
+/// RFC 3264 §6: a rejected section has port 0; its formats mean nothing, but there must be one: the offer's first.
 pub(super) fn rejected(offered: &Media) -> Media {
     let mut section = Media::new(offered.kind.clone(), 0, offered.protocol.clone());
     section.formats.extend(offered.formats.first().cloned());
+    let first = section.formats.first().and_then(|format| offered.codec(payload_type(format)?));
+    section.codecs.extend(first.map(|first| Codec { fmtp: None, feedback: Vec::new(), ..first.clone() }));
     section.connection = Some("IN IP4 0.0.0.0".into());
     section.mid.clone_from(&offered.mid);
     section.direction = Some(Direction::Inactive);

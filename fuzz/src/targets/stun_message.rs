@@ -1,0 +1,67 @@
+//! STUN messages: parse, all attributes of the table, integrity, fingerprint, and a Binding answer.
+
+use headwater_stun::attribute::{RawAttribute, TABLE};
+use headwater_stun::{Datagram, Key, Message, MessageBuilder, Transport, respond};
+use std::net::SocketAddr;
+
+/// Takes the input as one datagram.
+pub fn stun_message(data: &[u8]) {
+    answer(data);
+    let Ok(message) = Message::parse(data) else { return };
+    assert_eq!(message.as_bytes().len(), data.len(), "a message is the whole datagram");
+    let key = Key::short_term("VOkJxbRl1RmTxUk/WvJxBt");
+    let authentic = message.verify_integrity(&key);
+    assert!(authentic.is_err() || message.has_integrity());
+    let _ = message.verify_fingerprint();
+    for raw in message.attributes() {
+        rewrite(raw);
+    }
+    copy(&message, &key);
+}
+
+/// What an attribute's value is written as parses again, to the same bytes.
+fn rewrite(raw: RawAttribute<'_>) {
+    let Some(row) = TABLE.iter().find(|row| row.kind == raw.kind) else { return };
+    let mut once = Vec::new();
+    if (row.rewrite)(raw, &mut once).is_err() {
+        return;
+    }
+    let mut twice = Vec::new();
+    let again = RawAttribute::new(raw.kind, &once, raw.transaction_id);
+    (row.rewrite)(again, &mut twice)
+        .unwrap_or_else(|error| panic!("{} is refused after writing: {error}", row.name));
+    assert_eq!(once, twice, "{} is not stable", row.name);
+}
+
+/// A message that we protect is authentic to us, and a changed one is not.
+fn copy(message: &Message<'_>, key: &Key) {
+    let mut buf = Vec::new();
+    let len = MessageBuilder::new(message.method(), message.class(), message.transaction_id(), &mut buf)
+        .integrity(key)
+        .fingerprint();
+    assert_eq!(len, buf.len());
+    let written = Message::parse(&buf).expect("we write proper messages");
+    assert_eq!(
+        (written.method(), written.class(), written.transaction_id()),
+        (message.method(), message.class(), message.transaction_id())
+    );
+    assert_eq!(written.verify_integrity(key), Ok(()));
+    assert_eq!(written.verify_fingerprint(), Ok(true));
+    assert!(written.verify_integrity(&Key::short_term("another")).is_err());
+}
+
+/// The answer to anybody is a proper message, and not much longer than the question.
+fn answer(data: &[u8]) {
+    let address = |port| SocketAddr::from(([192, 0, 2, 1], port));
+    let mut buf = vec![0; 3];
+    let datagram = Datagram::new(Transport::Udp, address(1), address(2), data);
+    match respond(datagram, &mut buf) {
+        Ok(transmit) => {
+            assert_eq!(transmit.len, buf.len() - 3);
+            assert_eq!(transmit.remote, address(2));
+            Message::parse(&buf[3..]).expect("we answer with proper messages");
+            assert!(transmit.len <= 3 * data.len(), "{} bytes answer {}", transmit.len, data.len());
+        }
+        Err(_) => assert_eq!(buf.len(), 3, "a refused datagram leaves nothing behind"),
+    }
+}

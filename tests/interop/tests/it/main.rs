@@ -1,0 +1,15 @@
+//! Real browsers against the real server. One test at a time, each in a network of its own.
+
+mod baseline;
+mod codecs;
+mod driver;
+mod ffmpeg;
+mod firefox;
+mod hostile;
+mod lifecycle;
+mod lip_sync;
+mod media;
+mod pages;
+mod refusals;
+mod signalling;
+mod stage;
