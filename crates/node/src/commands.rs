@@ -1,6 +1,7 @@
 //! What an owner can ask of a node. Each command runs on the worker concerned and answers by a callback there.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ pub struct Counters {
     pub streams: u64,
     /// Connected sessions by DTLS version, key-exchange group and SRTP profile (IANA numbers).
     pub security: HashMap<(String, u16, u16), u64>,
+    /// How often a worker failed and began anew.
+    pub panics: u64,
     /// Everything since the start, one entry for each worker.
     pub totals: Vec<Totals>,
 }
@@ -150,7 +153,8 @@ impl Node {
         self.on_all(Worker::count, move |all| {
             let _ = sender.send(all);
         });
-        let mut counters = Counters::default();
+        let mut counters =
+            Counters { panics: self.inner.panics.load(Ordering::Relaxed), ..Counters::default() };
         for of_worker in receiver.recv_timeout(COUNTERS_WITHIN).unwrap_or_default() {
             counters.publishers += of_worker.publishers;
             counters.viewers += of_worker.viewers;

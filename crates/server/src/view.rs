@@ -212,6 +212,12 @@ pub(crate) fn samples(counters: &Counters) -> Vec<Sample> {
         let help = "Connected sessions by transport security.";
         samples.push(Sample::gauge("headwater_sessions_by_security", help, &labels, *count));
     }
+    samples.push(Sample::counter(
+        "headwater_worker_panics_total",
+        "Media workers begun anew.",
+        &[],
+        counters.panics,
+    ));
     let sum = |value: fn(&Totals) -> u64| counters.totals.iter().map(value).sum::<u64>();
     let ended = "Sessions ended, by reason.";
     let name = "headwater_sessions_ended_total";
