@@ -115,7 +115,7 @@ impl Sfu {
         let offer = Session::parse(offer).map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
         let live: Vec<(Kind, Format)> =
             broadcast.live_formats().map(|(kind, format)| (kind, format.clone())).collect();
-        let capabilities = negotiate::outbound(&live);
+        let capabilities = negotiate::outbound(&live, &self.kinds_of(broadcast));
         let credentials = self.credentials();
         let mut local = self.local(&credentials);
         let cname = self.cname();
@@ -301,6 +301,17 @@ impl Sfu {
         self.offers.remove(&peer);
         self.touched(now, peer);
         Ok(())
+    }
+
+    /// What the stream's publisher has: who asks for pictures of a stream that has none is told so, since a player that
+    /// was promised them shows nothing, and plays no sound either, until they come.
+    fn kinds_of(&self, broadcast: &Broadcast) -> Vec<Kind> {
+        match broadcast.publisher.and_then(|publisher| self.peer(publisher)) {
+            Some(Peer { role: Role::Publisher(publisher), .. }) => {
+                publisher.agreements().map(|agreement| agreement.kind).collect()
+            }
+            _ => broadcast.tracks.iter().map(|track| track.kind).collect(),
+        }
     }
 
     fn check_limits(&self, stream: &str, from: IpAddr) -> Result<(), SignalError> {

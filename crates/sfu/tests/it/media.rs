@@ -95,6 +95,8 @@ fn audio_only_and_video_only_streams_play() {
         rig.until_live();
         let viewer = rig.viewer().expect("the offer is good");
         rig.advance(2000);
+        let lines = rig.answer.lines().filter(|line| *line == "a=sendonly").count();
+        assert_eq!(lines, 1, "no promise of what the stream lacks: {}", rig.answer);
         let seen = rig.net[viewer].seen();
         assert_eq!((!seen.video.is_empty(), !seen.audio.is_empty()), (video, audio));
     }
