@@ -129,7 +129,10 @@ impl Node {
 
     /// All streams.
     pub fn streams(&self, reply: impl FnOnce(Vec<StreamInfo>) + Send + 'static) {
-        self.on_all(|worker| worker.sfu.streams(worker.now), |all| reply(all.into_iter().flatten().collect()));
+        self.on_all(
+            |worker| worker.sfu.streams(worker.now),
+            |all| reply(all.into_iter().flatten().collect()),
+        );
     }
 
     /// All sessions.
@@ -163,7 +166,12 @@ impl Node {
 
     /// Records a session's RTP headers and payload sizes for `duration` and answers with an rtpdump file; `None`
     /// if there is no such session. A second recording of the same session ends the first.
-    pub fn dump(&self, id: SessionId, duration: Duration, reply: impl FnOnce(Option<Vec<u8>>) + Send + 'static) {
+    pub fn dump(
+        &self,
+        id: SessionId,
+        duration: Duration,
+        reply: impl FnOnce(Option<Vec<u8>>) + Send + 'static,
+    ) {
         let Some(handle) = self.inner.workers().get(id.worker()) else {
             reply(None);
             return;

@@ -90,7 +90,8 @@ impl Node {
         let _ = inner.workers.set(handles);
         let mut threads = Vec::new();
         for (index, worker) in loops.into_iter().enumerate() {
-            let thread = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
+            let thread =
+                std::thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
             threads.push(thread);
         }
         *inner.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = threads;

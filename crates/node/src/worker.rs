@@ -210,7 +210,7 @@ impl Worker {
                 let clock = Clock::read();
                 let bound = port.socket.local_addr();
                 port.batch.for_each(|received: Received, contents| {
-                    let local = SocketAddr::new(received.local.unwrap_or(bound.ip()), bound.port());
+                    let local = SocketAddr::new(received.local.unwrap_or_else(|| bound.ip()), bound.port());
                     let at = clock.instant_of(received.stamp);
                     let mut datagram = Datagram::new(local, received.remote, at, contents);
                     datagram.ecn = received.ecn;

@@ -40,7 +40,7 @@ pub(crate) enum Ice {
 #[derive(Debug)]
 pub(crate) enum Role {
     /// It sends media to us.
-    Publisher(Publisher),
+    Publisher(Box<Publisher>),
     /// We send media to it.
     Viewer(Viewer),
 }
@@ -157,7 +157,11 @@ pub(crate) struct Peer {
 impl std::fmt::Debug for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { state, path, security, .. } = self;
-        f.debug_struct("Peer").field("state", state).field("path", path).field("security", security).finish_non_exhaustive()
+        f.debug_struct("Peer")
+            .field("state", state)
+            .field("path", path)
+            .field("security", security)
+            .finish_non_exhaustive()
     }
 }
 
@@ -232,6 +236,11 @@ impl Peer {
             self.refused.dtls += 1;
         }
         accepted
+    }
+
+    /// Are we the DTLS client, without keys yet, and is there something of the server that waits?
+    pub(crate) fn is_client_about_to_finish(&self) -> bool {
+        self.srtp.is_none() && self.handshake.role == dtls::Role::Client && !self.waiting.is_empty()
     }
 
     /// Takes one of the DTLS datagrams that wait.
@@ -316,7 +325,9 @@ impl Peer {
             // The goodbye goes before close_notify, after which nothing is read any more.
             return Some(transmit);
         }
-        if let Some(dtls::Transmit { len, .. }) = self.dtls.as_mut().and_then(|dtls| dtls.poll_transmit(now, buf)) {
+        if let Some(dtls::Transmit { len, .. }) =
+            self.dtls.as_mut().and_then(|dtls| dtls.poll_transmit(now, buf))
+        {
             return Some(Transmit::new(path.transport, path.local, path.remote, len));
         }
         self.poll_rtcp(now, clock, tracks, &path, buf)

@@ -20,6 +20,8 @@ use crate::sfu::Sfu;
 use crate::track::{Format, Kind};
 use crate::viewer::{Line, Viewer};
 
+/// What a client lets its server send, in bits per second: more than any network carries.
+const UNLIMITED: u64 = 1 << 40;
 /// Candidates that one fragment or offer may bring; a lite agent needs none of them.
 const MAX_CANDIDATES: usize = 64;
 
@@ -81,7 +83,8 @@ impl Sfu {
         let publisher =
             Publisher::new(agreements, ssrc, self.cname(), self.config.limits.publish_bitrate, now);
         let index = self.broadcast(stream);
-        let peer = self.admit(now, index, Role::Publisher(publisher), ice, handshake, &credentials, from);
+        let peer =
+            self.admit(now, index, Role::Publisher(Box::new(publisher)), ice, handshake, &credentials, from);
         self.broadcasts[index].pending.push(peer);
         Ok(Accepted { peer, answer: answer.session.to_string() })
     }
@@ -182,8 +185,9 @@ impl Sfu {
             }
             Ice::Full(agent) => {
                 for text in fragment.candidates().take(MAX_CANDIDATES) {
-                    let candidate: Candidate =
-                        text.parse().map_err(|_| SignalError::InvalidOffer(format!("bad candidate: {text}")))?;
+                    let candidate: Candidate = text
+                        .parse()
+                        .map_err(|_| SignalError::InvalidOffer(format!("bad candidate: {text}")))?;
                     let _ = agent.add_remote_candidate(candidate);
                 }
                 if fragment.is_end_of_candidates() {
@@ -209,8 +213,7 @@ impl Sfu {
         let index = self.broadcast(stream);
         if what.send {
             for format in &what.formats {
-                let outgoing =
-                    Outgoing::new("headwater", format.codec.name(), &*cname, self.seeds.u32());
+                let outgoing = Outgoing::new("headwater", format.codec.name(), &*cname, self.seeds.u32());
                 if format.codec.is_video() {
                     let rtx = self.seeds.u32();
                     local.video.push(outgoing.with_rtx(rtx));
@@ -236,7 +239,7 @@ impl Sfu {
             Role::Viewer(Viewer::new(Vec::new(), cname))
         } else {
             let ssrc = Ssrc(self.seeds.u32());
-            Role::Publisher(Publisher::new(Vec::new(), ssrc, cname, u64::MAX / 2_000_000, now))
+            Role::Publisher(Box::new(Publisher::new(Vec::new(), ssrc, cname, UNLIMITED, now)))
         };
         let ice = Ice::Full(Box::new(agent));
         let here = IpAddr::from([127, 0, 0, 1]);
@@ -275,7 +278,7 @@ impl Sfu {
         match &mut entry.role {
             Role::Viewer(viewer) => *viewer = Viewer::new(lines, cname),
             Role::Publisher(publisher) => {
-                *publisher = Publisher::new(agreements, ssrc, cname, u64::MAX / 2_000_000, now);
+                **publisher = Publisher::new(agreements, ssrc, cname, UNLIMITED, now);
             }
         }
         entry.expect(fingerprints, role);
@@ -402,7 +405,8 @@ impl Sfu {
                 Kind::Audio => local.audio.get(*nth),
                 Kind::Video => local.video.get(*nth),
             };
-            let (Some(outgoing), Some(track)) = (outgoing, self.broadcasts[index].track_for(kind, *nth)) else {
+            let (Some(outgoing), Some(track)) = (outgoing, self.broadcasts[index].track_for(kind, *nth))
+            else {
                 continue;
             };
             *nth += 1;
@@ -472,7 +476,8 @@ fn worker_prefix(worker: u8) -> String {
 
 pub(crate) fn check_name(stream: &str) -> Result<(), SignalError> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    let valid = (1..=64).contains(&stream.len()) && stream.bytes().all(is_allowed) && !stream.starts_with('.');
+    let valid =
+        (1..=64).contains(&stream.len()) && stream.bytes().all(is_allowed) && !stream.starts_with('.');
     if valid { Ok(()) } else { Err(SignalError::InvalidName(stream.chars().take(80).collect())) }
 }
 

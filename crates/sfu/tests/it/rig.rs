@@ -180,7 +180,11 @@ impl Node {
                     // Key frames carry the number behind their start code and size.
                     frame: frame.map_or(0, |bytes| u32::from_be_bytes(*bytes)),
                 };
-                if video { watching.video.push(seen) } else { watching.audio.push(seen) };
+                if video {
+                    watching.video.push(seen);
+                } else {
+                    watching.audio.push(seen);
+                };
             }
         }
     }
@@ -283,8 +287,10 @@ impl Rig {
         let (mut node, address) = self.client();
         let formats = vec![vp8(), opus()];
         let stream = node.sfu.open_stream(now, "stream", &formats).expect("a new stream");
-        let offered: Vec<_> =
-            formats.into_iter().filter(|format| if format.codec.is_video() { video } else { audio }).collect();
+        let offered: Vec<_> = formats
+            .into_iter()
+            .filter(|format| if format.codec.is_video() { video } else { audio })
+            .collect();
         let offered = node.sfu.offer(now, "stream", &Offering::sending(offered))?;
         let accepted = self.net.get_mut(self.server).sfu.publish(now, "stream", &offered.offer, here())?;
         node.sfu.accept_answer(now, offered.peer, &accepted.answer)?;
