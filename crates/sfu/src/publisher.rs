@@ -480,12 +480,13 @@ impl Publisher {
             let media = self.sources.iter_mut().find(|source| source.line == index && !source.is_rtx);
             let Some(source) = media else { continue };
             let line = &mut self.lines[index];
-            let Some(track) = tracks.get_mut(line.track) else { continue };
+            let video = tracks.get_mut(line.track).filter(|track| track.kind == Kind::Video);
+            let Some(track) = video else { continue };
             if let Some(nack) = source.nack.as_mut().filter(|nack| nack.needs_key_frame()) {
                 nack.key_frame_requested();
                 track.key_frames.want(now);
             }
-            if track.kind == Kind::Video && track.key_frames.take(now) {
+            if track.key_frames.take(now) {
                 if line.agreement.pli {
                     rtcp.pli(self.ssrc, source.ssrc);
                 } else {

@@ -304,7 +304,9 @@ impl Viewer {
     fn request_key_frame(&mut self, now: Instant, ssrc: Ssrc, tracks: &mut [Track]) {
         self.reported.key_frame_requests += 1;
         let Some(line) = self.line_of(ssrc) else { return };
-        if let Some(track) = tracks.get_mut(self.lines[line].track) {
+        // Sound has no key frames: a wish for one would never be fulfilled, and be due for ever.
+        if let Some(track) = tracks.get_mut(self.lines[line].track).filter(|track| track.kind == Kind::Video)
+        {
             track.key_frames.want(now);
         }
     }
@@ -317,4 +319,48 @@ pub(crate) struct Burst {
     pub segment: usize,
     /// Bytes of all.
     pub total: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_rtp::{Codec, PayloadType};
+
+    use super::*;
+    use crate::forward::{Agreement, PayloadTypes, Start};
+    use crate::template::ExtensionIds;
+    use crate::track::Format;
+
+    const SSRC: Ssrc = Ssrc(7);
+
+    fn viewer(codec: Codec) -> Viewer {
+        let format = Format { codec, clock_rate: codec.clock_rate(), parameters: String::new() };
+        let types =
+            PayloadTypes { media: PayloadType::new(96).expect("in range"), rtx: PayloadType::new(97) };
+        let agreement = Agreement {
+            formats: vec![(format, types)],
+            extensions: ExtensionIds::default(),
+            ssrc: SSRC,
+            rtx_ssrc: Ssrc(8),
+        };
+        let start = Start { sequence: 1, rtx_sequence: 1, timestamp: 1 };
+        Viewer::new(vec![Line { track: 0, forwarder: Forwarder::new(agreement, start, false) }], "c".into())
+    }
+
+    fn told(viewer: &mut Viewer, now: Instant, tracks: &mut [Track], write: impl FnOnce(&mut Builder<'_>)) {
+        let mut bytes = Vec::new();
+        write(&mut Builder::new(&mut bytes));
+        viewer.handle_rtcp(now, &NtpAnchor::new(now, Duration::ZERO), &bytes, tracks);
+    }
+
+    #[test]
+    fn a_key_frame_of_sound_is_never_wanted() {
+        let now = Instant::now();
+        for (kind, codec, wanted) in [(Kind::Audio, Codec::Opus, false), (Kind::Video, Codec::Vp8, true)] {
+            let mut tracks = [Track::new(kind)];
+            told(&mut viewer(codec), now, &mut tracks, |rtcp| {
+                rtcp.pli(Ssrc(1), SSRC);
+            });
+            assert_eq!(tracks[0].key_frames.poll_timeout().is_some(), wanted, "{kind:?}");
+        }
+    }
 }
