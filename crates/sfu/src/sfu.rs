@@ -610,7 +610,6 @@ impl Sfu {
     fn take_over(&mut self, now: Instant, id: PeerId) {
         let Some(index) = self.peer(id).map(|peer| peer.broadcast) else { return };
         let Some(broadcast) = self.broadcasts.get_mut(index) else { return };
-        broadcast.pending.retain(|pending| *pending != id);
         if broadcast.local.is_some() {
             self.close_with(now, id, CloseReason::Replaced);
             return;
@@ -645,6 +644,10 @@ impl Sfu {
         broadcast.live_since = None;
         let lines: Vec<_> =
             publisher.agreements().map(|agreement| (agreement.kind, agreement.formats.clone())).collect();
+        // Pending until here: a broadcast that nobody is in would be dropped.
+        if let Some(broadcast) = self.broadcasts.get_mut(index) {
+            broadcast.pending.retain(|pending| *pending != id);
+        }
         let mut counts = [0; 2];
         for (line, (kind, formats)) in lines.into_iter().enumerate() {
             let nth = counts[round_of(kind)];
