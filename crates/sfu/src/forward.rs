@@ -110,9 +110,10 @@ impl Forwarder {
     /// frame must be asked for.
     pub(crate) fn begin(&mut self, now: Instant, track: &Track) -> bool {
         self.state = State::Waiting;
+        self.resolve(track);
         let start = track.start(now);
         self.cursor = start.unwrap_or_else(|| track.history.end());
-        start.is_some()
+        start.is_some() || !self.is_waiting(track)
     }
 
     /// Does it have a packet to read right now? It may still turn out to be one that is stepped over.
@@ -120,9 +121,10 @@ impl Forwarder {
         self.state != State::Idle && self.cursor != track.history.end()
     }
 
-    /// Is it without a picture until a key frame comes?
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.state == State::Waiting
+    /// Is it without a picture until a key frame comes, of a format that it can play?
+    pub(crate) fn is_waiting(&self, track: &Track) -> bool {
+        let plays = |format: usize| self.payload_types.get(format).is_some_and(Option::is_some);
+        self.state == State::Waiting && track.live_index().is_some_and(plays)
     }
 
     /// Writes the next packet for this viewer to the end of `out`, encrypted, and returns its length. `None`

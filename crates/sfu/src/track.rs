@@ -277,7 +277,12 @@ impl Track {
 
     /// The format of the newest packet.
     pub fn live_format(&self) -> Option<&Format> {
-        self.latest.and_then(|latest| self.formats.get(latest.format as usize))
+        self.live_index().and_then(|index| self.formats.get(index))
+    }
+
+    /// Its index.
+    pub fn live_index(&self) -> Option<usize> {
+        self.latest.map(|latest| usize::from(latest.format))
     }
 
     /// All formats, by index.
