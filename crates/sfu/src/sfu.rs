@@ -498,6 +498,8 @@ impl Sfu {
                     transmit.segment_size = u16::try_from(burst.segment).ok();
                 }
                 let is_first = viewer.poll_timeout().is_some_and(|due| scheduled.is_none_or(|s| due < s));
+                // The next stream's turn, or one with many viewers would keep all others waiting.
+                self.active[round].rotate_left(1);
                 if is_first {
                     // The first sender report is due with the first packet.
                     self.queue(id);
@@ -669,6 +671,9 @@ impl Sfu {
         broadcast.live_since = None;
         let lines: Vec<_> =
             publisher.agreements().map(|agreement| (agreement.kind, agreement.formats.clone())).collect();
+        for track in &mut broadcast.tracks {
+            track.end();
+        }
         let mut counts = [0; 2];
         for (line, (kind, formats)) in lines.into_iter().enumerate() {
             let nth = counts[round_of(kind)];
@@ -692,7 +697,7 @@ impl Sfu {
             return;
         };
         let Some(broadcast) = self.broadcasts.get_mut(index) else { return };
-        broadcast.viewers.retain(|viewer| *viewer != id);
+        broadcast.remove_viewer(id);
         broadcast.pending.retain(|pending| *pending != id);
         if broadcast.publisher == Some(id) {
             broadcast.publisher = None;

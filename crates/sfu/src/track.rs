@@ -135,16 +135,12 @@ impl Track {
     /// A new publisher takes over: its sequence numbers, picture ids and clock have nothing to do with those
     /// before. Returns the track's index for each of its formats.
     pub fn begin(&mut self, formats: &[Format]) -> Vec<u8> {
+        self.end();
         self.generation += 1;
         // Extended numbers never repeat: the next publisher's begin beyond every number of the last.
         self.sequence_base = (self.highest_sequence & !0xffff) + (2 << 16);
         self.unwrapper = Unwrapper::default();
         self.picture_ids = PictureIds::default();
-        self.key_frame = None;
-        self.reported = None;
-        self.arrived = None;
-        self.resolution = None;
-        self.key_frames = KeyFrameRequests::default();
         if self.formats.len() + formats.len() > MAX_FORMATS {
             self.formats.clear();
             self.history.clear();
@@ -160,6 +156,19 @@ impl Track {
                 known as u8
             })
             .collect()
+    }
+
+    /// The publisher is gone, and perhaps another comes who has no such media: nothing is live here. What was received
+    /// can still be read.
+    pub fn end(&mut self) {
+        self.key_frame = None;
+        self.reported = None;
+        self.arrived = None;
+        self.latest = None;
+        self.resolution = None;
+        let sent = self.key_frames.sent;
+        self.key_frames = KeyFrameRequests::default();
+        self.key_frames.sent = sent;
     }
 
     /// Stores a packet of the publisher: the only look inside the payload.

@@ -215,3 +215,20 @@ fn a_failed_handshake_is_told() {
     assert_eq!(rig.net[rig.server].closed(), [CloseReason::HandshakeFailed]);
     assert_eq!(rig.net[publisher].closed(), [CloseReason::HandshakeFailed]);
 }
+
+#[test]
+fn a_publisher_who_comes_back_without_video_is_watched_without() {
+    let (mut rig, publisher, _) = Rig::one_viewer(Link::lan());
+    let now = rig.now();
+    let peer = rig.net[publisher].peer.expect("offered");
+    rig.net.get_mut(publisher).sfu.close(now, peer);
+    rig.advance(500);
+    rig.publisher_of(false, true).expect("the name is free again");
+    rig.advance(500);
+    let viewer = rig.viewer().expect("there is sound to hear");
+    rig.advance(500);
+    let seen = rig.net[viewer].seen();
+    assert_eq!((seen.video.is_empty(), seen.audio.is_empty()), (true, false));
+    let tracks = &rig.net[rig.server].sfu.streams(rig.now())[0].tracks;
+    assert_eq!(tracks.len(), 1, "{tracks:?}");
+}
