@@ -18,8 +18,9 @@ use crate::publisher::Publisher;
 use crate::track::Track;
 use crate::viewer::Viewer;
 
-/// DTLS datagrams of one peer that may wait for their turn; further ones are dropped, and retransmitted.
-pub(crate) const MAX_WAITING_HANDSHAKE: usize = 4;
+/// DTLS datagrams of one peer that may wait for their turn; further ones are dropped, and retransmitted. A flight must
+/// fit, or its end is dropped each time: GnuTLS sends every message of one in a datagram of its own.
+pub(crate) const MAX_WAITING_HANDSHAKE: usize = 16;
 /// DTLS datagrams larger than this do not occur.
 const MAX_HANDSHAKE_DATAGRAM: usize = 2048;
 /// Room for one compound RTCP packet and its trailer.

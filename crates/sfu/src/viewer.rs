@@ -31,6 +31,9 @@ const MAX_RESEND_BITRATE: u64 = 20_000_000;
 const RESEND_BYTES: usize = 1250;
 /// Segments of one burst, and its bytes: what one GSO message may carry at most.
 pub(crate) const MAX_BURST_PACKETS: usize = 16;
+/// Larger packets go one by one: Linux refuses segments that exceed the interface's MTU (EINVAL), which looks like an
+/// interface without GSO, and then nobody's bursts leave as one message any more.
+const MAX_SEGMENT: usize = 1400;
 
 /// One media line towards a viewer.
 #[derive(Debug)]
@@ -121,7 +124,9 @@ impl Viewer {
             }
             let first = line.forwarder.next(track, srtp, None, out);
             let mut burst = first.map(|segment| Burst { segment, total: segment });
-            if let (Some(burst), Kind::Video) = (&mut burst, kind) {
+            if let (Some(burst), Kind::Video) = (&mut burst, kind)
+                && burst.segment <= MAX_SEGMENT
+            {
                 // GSO: all of one size, only the last may be shorter.
                 for _ in 1..MAX_BURST_PACKETS {
                     let Some(len) = line.forwarder.next(track, srtp, Some(burst.segment), out) else { break };
