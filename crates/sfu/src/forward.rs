@@ -247,8 +247,7 @@ impl Forwarder {
         let leaps = self.rewriter.leap(meta) > MAX_LEAP;
         let goes_on = self.state == State::Live { generation: meta.generation } && !leaps;
         if !goes_on {
-            let may_start = track.kind == Kind::Audio || meta.descriptor.key_frame;
-            if !may_start {
+            if !track.may_start_at(meta) {
                 // A packet of the last publisher that was repaired late does not end the present run.
                 if !matches!(self.state, State::Live { generation } if generation > meta.generation) {
                     self.state = State::Waiting;
