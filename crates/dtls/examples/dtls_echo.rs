@@ -35,6 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             eprintln!("listening on {}", socket.local_addr()?);
             loop {
                 // One peer at a time: whoever speaks first, until it says goodbye.
+                socket.set_read_timeout(None)?;
                 let (_, peer) = socket.peek_from(&mut [0; 1])?;
                 run(&socket, peer, &config, Role::Server, &arguments)?;
             }
