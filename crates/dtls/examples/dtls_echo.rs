@@ -35,6 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             eprintln!("listening on {}", socket.local_addr()?);
             loop {
                 // One peer at a time: whoever speaks first, until it says goodbye.
+                socket.set_read_timeout(None)?;
                 let (_, peer) = socket.peek_from(&mut [0; 1])?;
                 run(&socket, peer, &config, Role::Server, &arguments)?;
             }
@@ -110,13 +111,13 @@ fn describe(connection: &Connection, connected: &Connected) -> Result<String, Bo
     };
     let mut exported = [0; 60];
     connection.export_keying_material("EXTRACTOR-dtls_srtp", None, &mut exported)?;
-    let quoted = |text: Option<String>| text.map_or("null".to_owned(), |text| format!("\"{text}\""));
+    let quoted = |text: Option<String>| text.map_or_else(|| "null".to_owned(), |text| format!("\"{text}\""));
     Ok(format!(
         "{{\"version\":\"{version}\",\"cipher_suite\":{},\"group\":{},\"profile\":{},\"exported\":\"{}\",\
          \"peer_fingerprint\":{}}}",
         connected.cipher_suite,
         connected.group,
-        connected.srtp.as_ref().map_or("null".to_owned(), |srtp| srtp.profile.to_string()),
+        connected.srtp.as_ref().map_or_else(|| "null".to_owned(), |srtp| srtp.profile.to_string()),
         hex(&exported),
         quoted(connected.peer_fingerprint.as_ref().map(ToString::to_string)),
     ))
@@ -136,7 +137,7 @@ fn parse_arguments() -> Result<Arguments, Box<dyn Error>> {
     let mut parsed = Arguments { listen: None, connect: None, send: None, fingerprint: None, cookie: false };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        let mut value = || words.next().ok_or(format!("{word} needs a value"));
+        let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
         match word.as_str() {
             "--listen" => parsed.listen = Some(value()?.parse()?),
             "--connect" => parsed.connect = Some(value()?.parse()?),

@@ -23,6 +23,8 @@ use crate::viewer::Viewer;
 pub(crate) const MAX_WAITING_HANDSHAKE: usize = 16;
 /// DTLS datagrams larger than this do not occur.
 const MAX_HANDSHAKE_DATAGRAM: usize = 2048;
+/// What the answer to a check takes off the three bytes that may be sent for each received.
+const CHECK_RESPONSE: usize = 84;
 /// Room for one compound RTCP packet and its trailer.
 const RTCP_BYTES: usize = 1200;
 /// A closing peer says goodbye for at most this long.
@@ -222,6 +224,7 @@ impl Peer {
 
     /// Takes a STUN datagram.
     pub(crate) fn handle_stun(&mut self, now: Instant, datagram: stun::Datagram<'_>) -> bool {
+        let bytes = datagram.contents.len();
         let accepted = match &mut self.ice {
             Ice::Lite(agent) => agent.handle_datagram(now, datagram).is_ok(),
             Ice::Full(agent) => agent.handle_datagram(now, datagram).is_ok(),
@@ -230,6 +233,9 @@ impl Peer {
             self.refused.stun += 1;
         }
         self.collect_ice(now);
+        if let Some(dtls) = self.dtls.as_mut().filter(|_| accepted) {
+            dtls.credit(bytes.saturating_sub(CHECK_RESPONSE / 3));
+        }
         accepted
     }
 
