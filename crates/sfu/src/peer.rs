@@ -47,7 +47,7 @@ pub(crate) enum Role {
     /// It sends media to us.
     Publisher(Box<Publisher>),
     /// We send media to it.
-    Viewer(Viewer),
+    Viewer(Box<Viewer>),
 }
 
 /// How far a peer has come.

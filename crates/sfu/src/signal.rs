@@ -136,7 +136,7 @@ impl Sfu {
 
         let lines = self.viewer_lines(index, &answer.media, &local);
         let viewer = Viewer::new(lines, cname);
-        let peer = self.admit(now, index, Role::Viewer(viewer), ice, handshake, &credentials, from);
+        let peer = self.admit(now, index, Role::Viewer(Box::new(viewer)), ice, handshake, &credentials, from);
         self.broadcasts[index].viewers.push(peer);
         self.prepare_key_frame(now, index);
         Ok(Accepted { peer, answer: answer.session.to_string() })
@@ -238,7 +238,7 @@ impl Sfu {
             seed: self.seeds.seed(),
         };
         let role = if what.send {
-            Role::Viewer(Viewer::new(Vec::new(), cname))
+            Role::Viewer(Box::new(Viewer::new(Vec::new(), cname)))
         } else {
             let ssrc = Ssrc(self.seeds.u32());
             Role::Publisher(Box::new(Publisher::new(Vec::new(), ssrc, cname, UNLIMITED, now)))
@@ -278,7 +278,7 @@ impl Sfu {
         let cname = self.cname();
         let entry = self.peer_mut(peer).ok_or(SignalError::UnknownSession)?;
         match &mut entry.role {
-            Role::Viewer(viewer) => *viewer = Viewer::new(lines, cname),
+            Role::Viewer(viewer) => **viewer = Viewer::new(lines, cname),
             Role::Publisher(publisher) => {
                 **publisher = Publisher::new(agreements, ssrc, cname, UNLIMITED, now);
             }
