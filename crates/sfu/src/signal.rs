@@ -11,7 +11,7 @@ use headwater_rtp::Ssrc;
 use headwater_sdp::{self as sdp, AnswerError, Fragment, Local, NegotiatedMedia, Outgoing, Session, Setup};
 
 use crate::broadcast::Broadcast;
-use crate::config::is_exempt;
+use crate::config::{counted_as, is_exempt};
 use crate::error::SignalError;
 use crate::forward::{Forwarder, Start};
 use crate::negotiate;
@@ -208,6 +208,7 @@ impl Sfu {
 
     fn check_limits(&self, stream: &str, from: IpAddr) -> Result<(), SignalError> {
         let limits = &self.config.limits;
+        let from = counted_as(from);
         if !self.names.contains_key(stream) && self.broadcasts.len() >= limits.streams {
             return Err(SignalError::LimitReached("the server has as many streams as it permits"));
         }
@@ -289,6 +290,7 @@ impl Sfu {
         credentials: &Credentials,
         from: IpAddr,
     ) -> PeerId {
+        let from = counted_as(from);
         let deadline = now + self.config.limits.connect_within;
         let mut peer = Peer::new(broadcast, role, ice, handshake, from, now, deadline);
         peer.ufrags.push(credentials.ufrag.clone());
