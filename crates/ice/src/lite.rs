@@ -275,6 +275,14 @@ impl LiteAgent {
         self.remote.as_ref()
     }
 
+    /// Whether checks with this user fragment of ours are answered: the present one, and the one before a restart until
+    /// the restart is done.
+    #[must_use]
+    pub fn answers_to(&self, ufrag: &str) -> bool {
+        let previous = self.previous.iter().map(|it| &it.local);
+        previous.chain([&self.local]).any(|it| it.ufrag() == ufrag)
+    }
+
     /// Which generation of credentials the request is for.
     fn authenticate(&self, request: &Message<'_>) -> Result<u32, Error> {
         match (authenticate_for(request, &self.local, self.remote.as_ref()), &self.previous) {

@@ -8,11 +8,13 @@ use std::time::Duration;
 use headwater_sfu::{PeerInfo, SignalError, StreamInfo, Totals};
 
 use crate::session_id::SessionId;
-use crate::worker::{Message, Session as WorkerSession, Worker};
+use crate::worker::{DumpReply, Message, Session as WorkerSession, Worker};
 use crate::{From, Node};
 
 /// How long a question to all workers may take; the callback is dropped after that.
 const COUNTERS_WITHIN: Duration = Duration::from_secs(2);
+/// The longest that a session is recorded.
+const LONGEST_DUMP: Duration = Duration::from_secs(3600);
 
 /// A session that was just made.
 #[derive(Debug, Clone)]
@@ -169,7 +171,8 @@ impl Node {
     }
 
     /// Records a session's RTP headers and payload sizes for `duration` and answers with an rtpdump file; `None`
-    /// if there is no such session. A second recording of the same session ends the first.
+    /// if there is no such session. A second recording of the same session ends the first; none takes longer than an
+    /// hour.
     pub fn dump(
         &self,
         id: SessionId,
@@ -181,12 +184,7 @@ impl Node {
             return;
         };
         handle.send(Message::Command(Box::new(move |worker| {
-            let peer = worker.sessions.get(&id).map(|session| session.peer);
-            let Some(peer) = peer.filter(|peer| worker.sfu.start_dump(worker.now, *peer, duration)) else {
-                reply(None);
-                return;
-            };
-            worker.dumps.push((worker.now + duration, peer, Box::new(reply)));
+            worker.dump(id, duration.min(LONGEST_DUMP), Box::new(reply));
         })));
     }
 
@@ -239,6 +237,22 @@ impl Worker {
                 session.generation += 1;
                 Ok(Trickle::Restarted { fragment, etag: etag(session.generation) })
             }
+        }
+    }
+
+    fn dump(&mut self, id: SessionId, duration: Duration, reply: DumpReply) {
+        let Some(peer) = self.sessions.get(&id).map(|session| session.peer) else {
+            reply(None);
+            return;
+        };
+        if let Some(index) = self.dumps.iter().position(|(_, recorded, _)| *recorded == peer) {
+            let (_, _, reply) = self.dumps.swap_remove(index);
+            reply(self.sfu.take_dump(peer));
+        }
+        if self.sfu.start_dump(self.now, peer, duration) {
+            self.dumps.push((self.now + duration, peer, reply));
+        } else {
+            reply(None);
         }
     }
 

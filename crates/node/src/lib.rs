@@ -9,7 +9,7 @@ mod strays;
 mod worker;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
@@ -50,6 +50,8 @@ pub(crate) struct Inner {
 pub(crate) struct WorkerHandle {
     sender: Sender<Message>,
     waker: Waker,
+    /// Datagrams from other workers that wait.
+    strays: AtomicUsize,
 }
 
 impl Inner {
@@ -90,7 +92,7 @@ impl Node {
             });
             let (poll, waker) = Worker::poller()?;
             let (sender, messages) = channel();
-            handles.push(WorkerHandle { sender, waker });
+            handles.push(WorkerHandle { sender, waker, strays: AtomicUsize::new(0) });
             loops.push(Worker::new(index, make_sfu, sockets, Arc::clone(&inner), messages, poll)?);
         }
         let _ = inner.workers.set(handles);
@@ -148,6 +150,15 @@ fn bind(addresses: &[SocketAddr], workers: usize) -> Result<(Vec<SocketAddr>, Ve
     let mut sockets: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
     for &wanted in addresses {
         let mut address = wanted;
+        if options.reuse_port && wanted.port() != 0 {
+            // Sharing the port among workers would share it with another process of the same user as well.
+            match Socket::bind(wanted, &Options::default()) {
+                Err(source) if source.kind() == std::io::ErrorKind::AddrInUse => {
+                    return Err(StartError::Bind { address: wanted, source });
+                }
+                _ => {}
+            }
+        }
         for of_worker in &mut sockets {
             let socket = match Socket::bind(address, &options) {
                 Ok(socket) => socket,
@@ -199,6 +210,32 @@ pub(crate) type From = IpAddr;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn strays_for_a_busy_worker_are_bounded() {
+        use std::sync::atomic::Ordering;
+
+        let mut config = Config::new([3; 32]);
+        config.media = vec!["127.0.0.1:0".parse().expect("an address")];
+        let node = Node::start(config).expect("loopback can be bound");
+        let (release, wait) = channel::<()>();
+        let handle = &node.inner.workers()[0];
+        handle.send(Message::Command(Box::new(move |_| {
+            let _ = wait.recv();
+        })));
+        let address: SocketAddr = "192.0.2.1:1".parse().expect("an address");
+        for _ in 0..3 * worker::MAX_STRAYS {
+            let received = Clock::read().now();
+            let contents = vec![0; 20];
+            handle.send_stray(worker::Stray { from: 0, local: address, remote: address, received, contents });
+        }
+        assert_eq!(handle.strays.load(Ordering::Relaxed), worker::MAX_STRAYS);
+        drop(release);
+        let counters = node.counters();
+        assert_eq!(counters.totals[0].unrouted, worker::MAX_STRAYS as u64);
+        assert_eq!(handle.strays.load(Ordering::Relaxed), 0);
+        node.shutdown(Duration::from_secs(1));
+    }
 
     #[test]
     fn a_worker_that_panics_starts_anew() {

@@ -27,6 +27,10 @@ const TRANSMITS_PER_TURN: usize = 64;
 const BYTES_PER_TURN: usize = 256 << 10;
 /// Without a deadline the loop still looks around this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// How long to wait for room in a full socket before trying again.
+const FULL_SOCKET_SLEEP: Duration = Duration::from_millis(2);
+/// Datagrams of other workers' peers that may wait for a worker; further ones are lost, as on the network.
+pub(crate) const MAX_STRAYS: usize = 4096;
 const WAKER: Token = Token(usize::MAX);
 
 /// What a worker is told by others.
@@ -180,7 +184,8 @@ impl Worker {
             self.send();
             self.tell();
             self.hand_out_dumps();
-            if self.stop.is_some_and(|deadline| deadline <= self.now || self.sfu.is_empty()) {
+            let is_done = self.sfu.is_empty() && self.unsent.is_none();
+            if self.stop.is_some_and(|deadline| deadline <= self.now || is_done) {
                 return;
             }
         }
@@ -194,7 +199,9 @@ impl Worker {
         let dumps = self.dumps.iter().map(|(ends, ..)| *ends);
         let due = due.into_iter().chain(self.stop).chain(dumps).min();
         let now = Clock::read().now();
-        due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(now)).min(LONGEST_SLEEP)
+        // While the socket is full nothing gets on that is due; it says when it has room again.
+        let shortest = if self.unsent.is_some() { FULL_SOCKET_SLEEP } else { Duration::ZERO };
+        due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(now)).clamp(shortest, LONGEST_SLEEP)
     }
 
     fn take_messages(&mut self) {
@@ -206,10 +213,13 @@ impl Worker {
                 }
                 Ok(Message::Stray(mut stray)) => {
                     self.now = Clock::read().now();
+                    self.inner.workers()[self.index].strays.fetch_sub(1, Ordering::Relaxed);
                     let Stray { from, local, remote, received, contents } = &mut stray;
+                    // Its first check is enough to remember it by; the rest comes the same way.
+                    let is_check = headwater_sfu::worker_of_request(contents).is_some();
                     let datagram = Datagram::new(*local, *remote, *received, contents);
                     // Only what authenticated is worth remembering.
-                    if self.sfu.handle_datagram(self.now, datagram).is_ok() {
+                    if self.sfu.handle_datagram(self.now, datagram).is_ok() && is_check {
                         let learn = Message::Learn { remote: *remote, worker: self.index };
                         self.inner.workers()[*from].send(learn);
                     }
@@ -261,7 +271,7 @@ impl Worker {
                                 received: at,
                                 contents: contents.to_vec(),
                             };
-                            handle.send(Message::Stray(stray));
+                            handle.send_stray(stray);
                         }
                     }
                 });
@@ -358,6 +368,16 @@ impl WorkerHandle {
     pub(crate) fn send(&self, message: Message) {
         if self.sender.send(message).is_ok() {
             self.wake();
+        }
+    }
+
+    /// Gives a worker a datagram that arrived elsewhere, unless too many wait already: whoever floods one worker with
+    /// datagrams that name another must not fill the memory.
+    pub(crate) fn send_stray(&self, stray: Stray) {
+        if self.strays.fetch_add(1, Ordering::Relaxed) < MAX_STRAYS {
+            self.send(Message::Stray(stray));
+        } else {
+            self.strays.fetch_sub(1, Ordering::Relaxed);
         }
     }
 

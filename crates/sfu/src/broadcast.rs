@@ -35,6 +35,17 @@ impl Round {
         Some(viewers[self.next])
     }
 
+    /// The viewer at this place of `viewers` has left: those behind it move up, and none of them loses its turn.
+    pub(crate) fn leave(&mut self, place: usize, viewers: usize) {
+        let ahead = (place + viewers).saturating_sub(self.next) % viewers.max(1);
+        if ahead < self.left {
+            self.left -= 1;
+        }
+        if place < self.next {
+            self.next -= 1;
+        }
+    }
+
     /// This one has nothing more to read.
     pub(crate) fn advance(&mut self) {
         self.next += 1;
@@ -83,6 +94,15 @@ impl Broadcast {
         self.publisher.is_none() && self.local.is_none() && self.pending.is_empty() && self.viewers.is_empty()
     }
 
+    /// Takes a viewer out.
+    pub(crate) fn remove_viewer(&mut self, id: PeerId) {
+        let Some(place) = self.viewers.iter().position(|viewer| *viewer == id) else { return };
+        for round in &mut self.rounds {
+            round.leave(place, self.viewers.len());
+        }
+        self.viewers.remove(place);
+    }
+
     /// The track for the n-th media line of a kind; made if it is new, `None` if there are too many.
     pub(crate) fn track_for(&mut self, kind: Kind, nth: usize) -> Option<usize> {
         let known = self.tracks.iter().enumerate().filter(|(_, track)| track.kind == kind).nth(nth);
@@ -107,5 +127,45 @@ pub(crate) fn round_of(kind: Kind) -> usize {
     match kind {
         Kind::Audio => 0,
         Kind::Video => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_loses_a_turn_when_another_leaves() {
+        let id = |index| PeerId { index, serial: index };
+        for start in 0..5_u32 {
+            for served in 0..5 {
+                for leaves in 0..5 {
+                    let mut broadcast = Broadcast::new("s");
+                    broadcast.viewers = (0..5).map(id).collect();
+                    let mut expected = Vec::new();
+                    let mut round = Round { next: start as usize, ..Round::default() };
+                    round.restart(5);
+                    broadcast.rounds[0] = round;
+                    for turn in 0..5 {
+                        let viewer = (start + turn) % 5;
+                        if turn >= served && viewer != leaves {
+                            expected.push(id(viewer));
+                        }
+                    }
+                    let mut got = Vec::new();
+                    for turn in 0.. {
+                        if turn == served {
+                            broadcast.remove_viewer(id(leaves));
+                        }
+                        let Some(viewer) = broadcast.rounds[0].current(&broadcast.viewers) else { break };
+                        if turn >= served {
+                            got.push(viewer);
+                        }
+                        broadcast.rounds[0].advance();
+                    }
+                    assert_eq!(got, expected, "from {start}, after {served}, without {leaves}");
+                }
+            }
+        }
     }
 }

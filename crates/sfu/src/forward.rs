@@ -110,9 +110,10 @@ impl Forwarder {
     /// frame must be asked for.
     pub(crate) fn begin(&mut self, now: Instant, track: &Track) -> bool {
         self.state = State::Waiting;
+        self.resolve(track);
         let start = track.start(now);
         self.cursor = start.unwrap_or_else(|| track.history.end());
-        start.is_some()
+        start.is_some() || !self.is_waiting(track)
     }
 
     /// Does it have a packet to read right now? It may still turn out to be one that is stepped over.
@@ -120,9 +121,10 @@ impl Forwarder {
         self.state != State::Idle && self.cursor != track.history.end()
     }
 
-    /// Is it without a picture until a key frame comes?
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.state == State::Waiting
+    /// Is it without a picture until a key frame comes, of a format that it can play?
+    pub(crate) fn is_waiting(&self, track: &Track) -> bool {
+        let plays = |format: usize| self.payload_types.get(format).is_some_and(Option::is_some);
+        self.state == State::Waiting && track.live_index().is_some_and(plays)
     }
 
     /// Writes the next packet for this viewer to the end of `out`, encrypted, and returns its length. `None`
@@ -245,8 +247,7 @@ impl Forwarder {
         let leaps = self.rewriter.leap(meta) > MAX_LEAP;
         let goes_on = self.state == State::Live { generation: meta.generation } && !leaps;
         if !goes_on {
-            let may_start = track.kind == Kind::Audio || meta.descriptor.key_frame;
-            if !may_start {
+            if !track.may_start_at(meta) {
                 // A packet of the last publisher that was repaired late does not end the present run.
                 if !matches!(self.state, State::Live { generation } if generation > meta.generation) {
                     self.state = State::Waiting;

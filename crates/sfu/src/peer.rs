@@ -18,8 +18,9 @@ use crate::publisher::Publisher;
 use crate::track::Track;
 use crate::viewer::Viewer;
 
-/// DTLS datagrams of one peer that may wait for their turn; further ones are dropped, and retransmitted.
-pub(crate) const MAX_WAITING_HANDSHAKE: usize = 4;
+/// DTLS datagrams of one peer that may wait for their turn; further ones are dropped, and retransmitted. A flight must
+/// fit, or its end is dropped each time: GnuTLS sends every message of one in a datagram of its own.
+pub(crate) const MAX_WAITING_HANDSHAKE: usize = 16;
 /// DTLS datagrams larger than this do not occur.
 const MAX_HANDSHAKE_DATAGRAM: usize = 2048;
 /// What the answer to a check takes off the three bytes that may be sent for each received.
@@ -27,7 +28,9 @@ const CHECK_RESPONSE: usize = 84;
 /// Room for one compound RTCP packet and its trailer.
 const RTCP_BYTES: usize = 1200;
 /// A closing peer says goodbye for at most this long.
-const CLOSING: Duration = Duration::from_millis(200);
+pub(crate) const CLOSING: Duration = Duration::from_millis(200);
+/// An address stays a peer's for this long after the last of its media, whoever else passes a check from there.
+const HOLDS_FOR: Duration = Duration::from_secs(1);
 
 /// Either kind of ICE agent.
 #[derive(Debug)]
@@ -147,8 +150,12 @@ pub(crate) struct Peer {
     pub sent_bytes: u64,
     /// Media datagrams sent.
     pub sent_packets: u64,
+    /// Our user fragments that its checks may name.
+    pub ufrags: Vec<String>,
     /// A recording of RTP headers, if one was asked for.
     pub dump: Option<Dump>,
+    /// Where the last authentic media or DTLS came from, and when.
+    heard: Option<(Path, Instant)>,
     ice: Ice,
     dtls: Option<dtls::Connection>,
     handshake: Handshake,
@@ -193,7 +200,9 @@ impl Peer {
             connected: None,
             sent_bytes: 0,
             sent_packets: 0,
+            ufrags: Vec::new(),
             dump: None,
+            heard: None,
             ice,
             dtls: None,
             handshake,
@@ -420,7 +429,19 @@ impl Peer {
         self.state == State::Connected
     }
 
+    /// Did authentic media or DTLS come along this path just now?
+    pub(crate) fn holds(&self, now: Instant, path: &Path) -> bool {
+        self.heard.is_some_and(|(heard, at)| heard == *path && now.saturating_duration_since(at) < HOLDS_FOR)
+    }
+
+    /// Takes out the user fragments that a restart has made useless.
+    pub(crate) fn forget_ufrags(&mut self) -> Vec<String> {
+        let Ice::Lite(agent) = &self.ice else { return Vec::new() };
+        self.ufrags.extract_if(.., |ufrag| !agent.answers_to(ufrag)).collect()
+    }
+
     fn note_received(&mut self, now: Instant, path: &Path) {
+        self.heard = Some((*path, now));
         match &mut self.ice {
             Ice::Lite(agent) => agent.note_received(now, path),
             Ice::Full(agent) => agent.note_received(now, path),
@@ -463,6 +484,8 @@ impl Peer {
         while let Some(event) = self.dtls.as_mut().and_then(dtls::Connection::poll_event) {
             match event {
                 dtls::Event::Connected(connected) => self.install_keys(now, &connected),
+                // Our own doing: the goodbye is still to be sent.
+                dtls::Event::Closed { reason: dtls::CloseReason::Local } => {}
                 dtls::Event::Closed { reason } => {
                     let reason = match reason {
                         dtls::CloseReason::CloseNotify => CloseReason::ClosedByPeer,

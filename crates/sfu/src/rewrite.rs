@@ -34,8 +34,11 @@ struct Run {
     /// The last outgoing number of a run that has ended; nothing of this run may lie beyond it.
     last: Option<u64>,
     timestamp_offset: u32,
-    /// Source timestamps before this one are compressed.
+    /// Source timestamps before this one are compressed, of packets before `live_from`.
     anchor: Option<u32>,
+    /// The first packet at the anchor or behind it, once one was sent. A timestamp alone cannot tell before from behind
+    /// for longer than half its range, which is less than seven hours.
+    live_from: Option<u64>,
     picture_id_offset: u16,
     tl0_offset: u8,
 }
@@ -49,7 +52,7 @@ impl Run {
         let picture_id = meta.descriptor.picture_id.map_or(0, |id| id.value);
         Some(Outgoing {
             sequence,
-            timestamp: self.timestamp(meta.timestamp),
+            timestamp: self.timestamp(meta),
             picture_id: picture_id.wrapping_add(self.picture_id_offset) & 0x7fff,
             tl0_picture_index: meta
                 .descriptor
@@ -59,11 +62,17 @@ impl Run {
         })
     }
 
-    fn timestamp(&self, source: u32) -> u32 {
-        let behind = self.anchor.map_or(0, |anchor| anchor.wrapping_sub(source));
-        let compressed =
-            if (behind as i32) > 0 { source.wrapping_add(behind - behind / CATCH_UP) } else { source };
-        compressed.wrapping_add(self.timestamp_offset)
+    fn timestamp(&self, meta: &Meta) -> u32 {
+        let behind = self.behind(meta);
+        meta.timestamp.wrapping_add(behind - behind / CATCH_UP).wrapping_add(self.timestamp_offset)
+    }
+
+    /// How far before the anchor a packet lies.
+    fn behind(&self, meta: &Meta) -> u32 {
+        let catches_up = self.live_from.is_none_or(|live_from| meta.sequence < live_from);
+        let behind =
+            self.anchor.filter(|_| catches_up).map_or(0, |anchor| anchor.wrapping_sub(meta.timestamp));
+        if (behind as i32) > 0 { behind } else { 0 }
     }
 }
 
@@ -125,10 +134,11 @@ impl Rewriter {
             last: None,
             timestamp_offset: 0,
             anchor: live,
+            live_from: None,
             picture_id_offset: picture_id.wrapping_sub(source_id) & 0x7fff,
             tl0_offset: tl0.wrapping_sub(meta.descriptor.tl0_picture_index.unwrap_or_default()),
         };
-        run.timestamp_offset = timestamp.wrapping_sub(run.timestamp(meta.timestamp));
+        run.timestamp_offset = timestamp.wrapping_sub(run.timestamp(meta));
         self.runs.push_back(run);
     }
 
@@ -154,6 +164,12 @@ impl Rewriter {
     pub(crate) fn note_sent(&mut self, meta: &Meta, outgoing: Outgoing) {
         if self.highest.as_ref().is_none_or(|sent| outgoing.sequence > sent.outgoing.sequence) {
             self.highest = Some(Sent { outgoing, received: meta.received });
+            if let Some(run) = self.runs.back_mut()
+                && run.live_from.is_none()
+                && run.behind(meta) == 0
+            {
+                run.live_from = Some(meta.sequence);
+            }
         }
     }
 
@@ -263,6 +279,24 @@ mod tests {
         assert_eq!(live.timestamp, 90_000 / CATCH_UP);
         assert_eq!(after.timestamp - live.timestamp, 3000);
         assert_eq!(rewriter.map_timestamp(93_000), Some(after.timestamp));
+    }
+
+    #[test]
+    fn who_caught_up_stays_live_for_days() {
+        let now = Instant::now();
+        let mut rewriter = Rewriter::new(0, 0);
+        rewriter.start_run(&meta(10, 0, 0, now), Some(90_000), 90_000);
+        send(&mut rewriter, &meta(10, 0, 0, now));
+        let late = meta(11, 45_000, 1, now);
+        let mut last = send(&mut rewriter, &meta(12, 90_000, 2, now)).timestamp;
+        assert_eq!(rewriter.rewrite(&late).expect("in the run").timestamp, 90_000 / CATCH_UP / 2 + 1);
+        // Timestamps wrap after thirteen hours; half of that is as far as two of them can be told apart.
+        for hour in 1_u64..72 {
+            let source = 90_000_u32.wrapping_add((hour * 3600 * 90_000) as u32);
+            let sent = send(&mut rewriter, &meta(12 + hour, source, 3, now)).timestamp;
+            assert_eq!(sent.wrapping_sub(last), 3600 * 90_000, "hour {hour}");
+            last = sent;
+        }
     }
 
     #[test]

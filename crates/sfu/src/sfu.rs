@@ -18,7 +18,7 @@ use crate::demux::Protocol;
 use crate::dump::Dump;
 use crate::error::Error;
 use crate::event::{CloseReason, Event};
-use crate::peer::{Effect, Peer, Role, State};
+use crate::peer::{CLOSING, Effect, Peer, Role, State};
 use crate::peer_id::PeerId;
 use crate::publisher::Handled;
 use crate::seeds::Seeds;
@@ -67,8 +67,8 @@ pub struct Sfu {
     pub(crate) peers: Slab<(u32, Peer)>,
     pub(crate) broadcasts: Slab<Broadcast>,
     pub(crate) names: HashMap<String, usize>,
-    /// Addresses that passed an authenticated check.
-    routes: HashMap<SocketAddr, PeerId>,
+    /// Address pairs that passed an authenticated check: at most eight a peer.
+    routes: HashMap<Path, PeerId>,
     /// Where our own checks go, as a client: answers come from there before the address is validated. At most the
     /// candidates of our peers.
     checked: HashMap<SocketAddr, PeerId>,
@@ -282,15 +282,22 @@ impl Sfu {
         let datagram = stun::Datagram::new(path.transport, path.local, path.remote, contents);
         // The user fragment decides before the address: after a restart of a page the same address may belong
         // to a new session.
-        let named = ice::ufrag_of_request(contents).and_then(|ufrag| self.ufrags.get(ufrag).copied());
-        let known = || self.routes.get(&path.remote).or_else(|| self.checked.get(&path.remote)).copied();
-        let Some(id) = named.or_else(known) else {
+        let known = || self.routes.get(path).or_else(|| self.checked.get(&path.remote)).copied();
+        let id = match ice::ufrag_of_request(contents) {
+            Some(ufrag) => self.ufrags.get(ufrag).copied(),
+            None => known(),
+        };
+        let Some(id) = id else {
             self.totals.unrouted += 1;
             return Err(Error::Unrouted);
         };
         let peer = self.peer_mut(id).ok_or(Error::Unrouted)?;
         let accepted = peer.handle_stun(now, datagram);
+        let is_validated = accepted && peer.is_validated(path);
         self.touched(now, id);
+        if is_validated {
+            self.claim(now, *path, id);
+        }
         if accepted { Ok(()) } else { Err(Error::Unauthentic) }
     }
 
@@ -383,8 +390,18 @@ impl Sfu {
         }
     }
 
+    /// A peer has passed a check along this path. It gets what comes along it, unless that is another's who was heard
+    /// just now: else somebody with a session and a forged source address could silence any other.
+    fn claim(&mut self, now: Instant, path: Path, id: PeerId) {
+        let holder = self.routes.get(&path).filter(|holder| **holder != id);
+        let is_held = holder.and_then(|holder| self.peer(*holder)).is_some_and(|peer| peer.holds(now, &path));
+        if !is_held {
+            self.routes.insert(path, id);
+        }
+    }
+
     fn route(&mut self, path: &Path) -> Result<PeerId, Error> {
-        let id = self.routes.get(&path.remote).copied();
+        let id = self.routes.get(path).copied();
         id.filter(|id| self.peer(*id).is_some()).ok_or_else(|| {
             self.totals.unrouted += 1;
             Error::Unrouted
@@ -481,6 +498,8 @@ impl Sfu {
                     transmit.segment_size = u16::try_from(burst.segment).ok();
                 }
                 let is_first = viewer.poll_timeout().is_some_and(|due| scheduled.is_none_or(|s| due < s));
+                // The next stream's turn, or one with many viewers would keep all others waiting.
+                self.active[round].rotate_left(1);
                 if is_first {
                     // The first sender report is due with the first packet.
                     self.queue(id);
@@ -529,29 +548,33 @@ impl Sfu {
     pub(crate) fn touched(&mut self, now: Instant, id: PeerId) {
         while let Some(effect) = self.peer_mut(id).and_then(Peer::poll_effect) {
             match effect {
-                Effect::Route(path) => {
-                    self.routes.insert(path.remote, id);
-                }
+                Effect::Route(path) => self.claim(now, path, id),
                 Effect::Unroute(path) => {
-                    if self.routes.get(&path.remote) == Some(&id) {
-                        self.routes.remove(&path.remote);
+                    if self.routes.get(&path) == Some(&id) {
+                        self.routes.remove(&path);
                     }
                 }
                 Effect::Connected => self.connected(now, id),
-                Effect::Closed(reason) => {
-                    let saying_goodbye = self.peer(id).map(|peer| peer.state);
-                    let reason = match saying_goodbye {
-                        Some(State::Closing(_, first)) => first,
-                        _ => reason,
-                    };
-                    if let Some(peer) = self.peer_mut(id) {
-                        peer.state = State::Closing(now, reason);
-                    }
-                    self.remove(id);
-                }
+                Effect::Closed(reason) => self.closed(now, id, reason),
             }
         }
         self.queue(id);
+    }
+
+    fn closed(&mut self, now: Instant, id: PeerId, reason: CloseReason) {
+        let Some(peer) = self.peer_mut(id) else { return };
+        match peer.state {
+            State::Closing(..) => self.remove(id),
+            _ if reason == CloseReason::HandshakeFailed => {
+                // The alert is still to be sent, so that the peer need not wait for its own time-out.
+                peer.state = State::Closing(now + CLOSING, reason);
+                self.leave_broadcast(id);
+            }
+            _ => {
+                peer.state = State::Closing(now, reason);
+                self.remove(id);
+            }
+        }
     }
 
     fn queue(&mut self, id: PeerId) {
@@ -610,7 +633,6 @@ impl Sfu {
     fn take_over(&mut self, now: Instant, id: PeerId) {
         let Some(index) = self.peer(id).map(|peer| peer.broadcast) else { return };
         let Some(broadcast) = self.broadcasts.get_mut(index) else { return };
-        broadcast.pending.retain(|pending| *pending != id);
         if broadcast.local.is_some() {
             self.close_with(now, id, CloseReason::Replaced);
             return;
@@ -623,6 +645,10 @@ impl Sfu {
                 return;
             }
             self.close_with(now, old, CloseReason::Replaced);
+        }
+        // Pending until here: a broadcast that nobody is in would be dropped.
+        if let Some(broadcast) = self.broadcasts.get_mut(index) {
+            broadcast.pending.retain(|pending| *pending != id);
         }
         self.bind_tracks(now, id, index);
     }
@@ -645,6 +671,9 @@ impl Sfu {
         broadcast.live_since = None;
         let lines: Vec<_> =
             publisher.agreements().map(|agreement| (agreement.kind, agreement.formats.clone())).collect();
+        for track in &mut broadcast.tracks {
+            track.end();
+        }
         let mut counts = [0; 2];
         for (line, (kind, formats)) in lines.into_iter().enumerate() {
             let nth = counts[round_of(kind)];
@@ -668,7 +697,7 @@ impl Sfu {
             return;
         };
         let Some(broadcast) = self.broadcasts.get_mut(index) else { return };
-        broadcast.viewers.retain(|viewer| *viewer != id);
+        broadcast.remove_viewer(id);
         broadcast.pending.retain(|pending| *pending != id);
         if broadcast.publisher == Some(id) {
             broadcast.publisher = None;
@@ -694,7 +723,9 @@ impl Sfu {
         let (_, peer) = self.peers.remove(id.index as usize);
         self.routes.retain(|_, routed| *routed != id);
         self.checked.retain(|_, checked| *checked != id);
-        self.ufrags.retain(|_, named| *named != id);
+        for ufrag in &peer.ufrags {
+            self.ufrags.remove(ufrag);
+        }
         self.offers.remove(&id);
         if let Some(sessions) = self.addresses.get_mut(&peer.from) {
             *sessions -= 1;

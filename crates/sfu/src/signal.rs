@@ -175,11 +175,13 @@ impl Sfu {
                 let Some(remote) = remote.filter(|remote| agent.remote_credentials() != Some(remote)) else {
                     return Ok(None);
                 };
-                let old = agent.local_credentials().ufrag.clone();
                 agent.restart(now, local.clone(), remote);
-                // The old user fragment stays routed until the session ends: checks on their way use it.
+                entry.ufrags.push(local.ufrag.clone());
+                // Checks on their way use the old one, which stays until the first with the new one.
+                for ufrag in entry.forget_ufrags() {
+                    self.ufrags.remove(&ufrag);
+                }
                 self.ufrags.insert(local.ufrag.clone(), peer);
-                let _ = old;
                 self.touched(now, peer);
                 Ok(Some(negotiate::restart_fragment(&fragment, &local, candidates)))
             }
@@ -398,7 +400,8 @@ impl Sfu {
         from: IpAddr,
     ) -> PeerId {
         let deadline = now + self.config.limits.connect_within;
-        let peer = Peer::new(broadcast, role, ice, handshake, from, now, deadline);
+        let mut peer = Peer::new(broadcast, role, ice, handshake, from, now, deadline);
+        peer.ufrags.push(credentials.ufrag.clone());
         let id = self.insert(peer);
         self.ufrags.insert(credentials.ufrag.clone(), id);
         *self.addresses.entry(from).or_default() += 1;
@@ -509,5 +512,41 @@ fn refusal(error: AnswerError) -> SignalError {
     match error {
         AnswerError::NoCommonCodec { .. } => SignalError::NoCommonCodec(error.to_string()),
         _ => SignalError::InvalidOffer(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn unit(seed: u8, now: Instant) -> Sfu {
+        let certificate = crate::Certificate::generate().expect("a certificate");
+        let config = Config::new(certificate, vec!["192.0.2.1:8189".parse().expect("an address")]);
+        Sfu::new(config, [seed; 32], now, Duration::ZERO).expect("the settings can work")
+    }
+
+    #[test]
+    fn a_session_is_known_by_two_user_fragments_however_often_it_restarts() {
+        let now = Instant::now();
+        let (mut server, mut client) = (unit(1, now), unit(2, now));
+        let format =
+            Format { codec: headwater_rtp::Codec::Vp8, clock_rate: 90_000, parameters: String::new() };
+        let offered = client.offer(now, "s", &Offering::sending(vec![format])).expect("can be offered");
+        let accepted =
+            server.publish(now, "s", &offered.offer, IpAddr::from([192, 0, 2, 9])).expect("a good offer");
+        for round in 0..1000 {
+            let fragment = format!(
+                "a=ice-ufrag:new{round:05}\r\na=ice-pwd:aaaaaaaaaaaaaaaaaaaaaaaa\r\nm=video 9 RTP/AVP 0\r\na=mid:0\r\n"
+            );
+            let answer = server.trickle(now, accepted.peer, &fragment).expect("a good fragment");
+            assert!(answer.is_some(), "it restarts");
+        }
+        assert_eq!(server.ufrags.len(), 2);
+        server.close(now, accepted.peer);
+        assert!(server.poll_transmit(now, &mut Vec::new()).is_none(), "there is nowhere to say goodbye to");
+        assert_eq!((server.ufrags.len(), server.is_empty()), (0, true));
     }
 }

@@ -47,6 +47,8 @@ const ONE_BYTE_PROFILE: [u8; 2] = [0xbe, 0xde];
 const TWO_BYTE_PROFILE: [u8; 2] = [0x10, 0x00];
 const MAX_ONE_BYTE_ID: u8 = 14;
 const MAX_ONE_BYTE_LEN: usize = 16;
+/// Longer values are left out: a viewer's media identification of kilobytes would be in every packet.
+const MAX_VALUE_LEN: usize = 32;
 
 impl Template {
     /// A header of `ssrc` with the extensions of `extensions`. `with_playout_delay` reserves that element,
@@ -61,7 +63,7 @@ impl Template {
                 Kind::PlayoutDelay if with_playout_delay => vec![0; 3],
                 _ => continue,
             };
-            if !value.is_empty() {
+            if (1..=MAX_VALUE_LEN).contains(&value.len()) {
                 elements.push((id, kind, value));
             }
         }
@@ -160,6 +162,12 @@ mod tests {
         let packet = Packet::parse(&bytes[..]).expect("well formed");
         let extensions: Vec<_> = packet.extensions().collect();
         assert_eq!(extensions, [(20, &b"audio"[..]), (1, &[0x80 | 12][..])]);
+    }
+
+    #[test]
+    fn a_media_identification_of_kilobytes_is_left_out() {
+        let ids = ExtensionIds { ids: vec![(4, Kind::Mid)], mid: "x".repeat(4000) };
+        assert_eq!(Template::new(Ssrc(5), &ids, false).bytes.len(), 12);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub const MAX_CATCH_UP_BYTES: usize = 1 << 20;
 const MAX_FORMATS: usize = 32;
 /// The most packets a key frame is looked through for gaps.
 const MAX_KEY_FRAME_PACKETS: u64 = 1024;
+/// The most packets with parameter sets and the like before a key frame's picture.
+const MAX_PARAMETER_PACKETS: u64 = 8;
 
 /// Audio or video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -135,16 +137,12 @@ impl Track {
     /// A new publisher takes over: its sequence numbers, picture ids and clock have nothing to do with those
     /// before. Returns the track's index for each of its formats.
     pub fn begin(&mut self, formats: &[Format]) -> Vec<u8> {
+        self.end();
         self.generation += 1;
         // Extended numbers never repeat: the next publisher's begin beyond every number of the last.
         self.sequence_base = (self.highest_sequence & !0xffff) + (2 << 16);
         self.unwrapper = Unwrapper::default();
         self.picture_ids = PictureIds::default();
-        self.key_frame = None;
-        self.reported = None;
-        self.arrived = None;
-        self.resolution = None;
-        self.key_frames = KeyFrameRequests::default();
         if self.formats.len() + formats.len() > MAX_FORMATS {
             self.formats.clear();
             self.history.clear();
@@ -160,6 +158,19 @@ impl Track {
                 known as u8
             })
             .collect()
+    }
+
+    /// The publisher is gone, and perhaps another comes who has no such media: nothing is live here. What was received
+    /// can still be read.
+    pub fn end(&mut self) {
+        self.key_frame = None;
+        self.reported = None;
+        self.arrived = None;
+        self.latest = None;
+        self.resolution = None;
+        let sent = self.key_frames.sent;
+        self.key_frames = KeyFrameRequests::default();
+        self.key_frames.sent = sent;
     }
 
     /// Stores a packet of the publisher: the only look inside the payload.
@@ -214,10 +225,16 @@ impl Track {
         if let Some(key) = &mut self.key_frame {
             key.bytes += payload.len();
         }
-        let begins = descriptor.key_frame
-            && self.key_frame.is_none_or(|key| {
-                key.timestamp != parts.timestamp && (parts.timestamp.wrapping_sub(key.timestamp) as i32) > 0
-            });
+        let age = self.key_frame.map_or(i32::MAX, |key| parts.timestamp.wrapping_sub(key.timestamp) as i32);
+        let begins = descriptor.key_frame && age > 0;
+        if let Some(key) = &mut self.key_frame
+            && descriptor.key_frame
+            && age == 0
+            && sequence < key.sequence
+        {
+            // What comes before the picture comes late: H.264's parameter sets. Who starts there asks for the rest.
+            (key.cursor, key.sequence) = (cursor, sequence);
+        }
         if begins {
             self.key_frame = Some(KeyFrame {
                 cursor,
@@ -254,6 +271,28 @@ impl Track {
         (fresh && self.is_whole(&key)).then_some(key.cursor)
     }
 
+    /// May a viewer start with this packet? It begins a key frame, and of H.264 and H.265 no parameter sets are missing
+    /// that belong before it: a decoder without them shows nothing.
+    pub(crate) fn may_start_at(&self, meta: &Meta) -> bool {
+        if self.kind == Kind::Audio || !meta.descriptor.key_frame {
+            return self.kind == Kind::Audio;
+        }
+        let codec = self.formats.get(usize::from(meta.format)).map(|format| format.codec);
+        if !matches!(codec, Some(Codec::H264 | Codec::H265)) || meta.descriptor.resolution.is_some() {
+            return true;
+        }
+        for before in 1..=MAX_PARAMETER_PACKETS {
+            match meta.sequence.checked_sub(before).and_then(|sequence| self.history.get(sequence)) {
+                Some(packet) if packet.meta.timestamp != meta.timestamp => return true,
+                // With parameter sets before it the viewer would have started there, had it not missed them.
+                Some(packet) if packet.meta.descriptor.resolution.is_some() => return false,
+                Some(_) => {}
+                None => return false,
+            }
+        }
+        true
+    }
+
     /// Has every packet of the key frame arrived, or is it still the newest frame?
     fn is_whole(&self, key: &KeyFrame) -> bool {
         if self.latest.is_none_or(|latest| latest.timestamp == key.timestamp) {
@@ -277,7 +316,12 @@ impl Track {
 
     /// The format of the newest packet.
     pub fn live_format(&self) -> Option<&Format> {
-        self.latest.and_then(|latest| self.formats.get(latest.format as usize))
+        self.live_index().and_then(|index| self.formats.get(index))
+    }
+
+    /// Its index.
+    pub fn live_index(&self) -> Option<usize> {
+        self.latest.map(|latest| usize::from(latest.format))
     }
 
     /// All formats, by index.
@@ -369,5 +413,86 @@ impl PictureIds {
             self.last = Some(value);
         }
         payload::PictureId::wide(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Read;
+
+    /// Baseline, 640x360, as libwebrtc sends it with the picture parameter set behind it.
+    const PARAMETERS: &[u8] = &[
+        0x78, 0x00, 0x0b, 0x67, 0x42, 0xc0, 0x1f, 0x8c, 0x68, 0x05, 0x00, 0x5b, 0xa1, 0x00, 0x00, 0x04, 0x68,
+        0xce, 0x3c, 0x80,
+    ];
+    const PICTURE: &[u8] = &[0x7c, 0x85, 0x88, 0x80, 0x10];
+    const REST: &[u8] = &[0x7c, 0x45, 0x01, 0x02];
+    const DELTA: &[u8] = &[0x61, 0xe0, 0x01, 0x02];
+
+    fn h264() -> Track {
+        let mut track = Track::new(Kind::Video);
+        let parameters = "packetization-mode=1;profile-level-id=42e01f".into();
+        track.begin(&[Format { codec: Codec::H264, clock_rate: 90_000, parameters }]);
+        track
+    }
+
+    fn push(
+        track: &mut Track,
+        now: Instant,
+        sequence: u16,
+        frame: u32,
+        marker: bool,
+        payload: &[u8],
+    ) -> Pushed {
+        let parts = Parts {
+            sequence: SequenceNumber(sequence),
+            timestamp: frame * 3000,
+            marker,
+            format: 0,
+            carried: Carried::default(),
+        };
+        track.push_parts(now, NtpTime(0), &parts, payload)
+    }
+
+    fn read(track: &Track, mut cursor: Cursor) -> Vec<Vec<u8>> {
+        let mut payloads = Vec::new();
+        while let Read::Packet(packet) = track.history.read(&mut cursor) {
+            payloads.push(packet.payload.to_vec());
+        }
+        payloads
+    }
+
+    #[test]
+    fn a_start_at_a_cached_key_frame_begins_with_its_parameter_sets() {
+        let now = Instant::now();
+        for order in [[1, 2, 3], [2, 1, 3], [2, 3, 1]] {
+            let mut track = h264();
+            push(&mut track, now, 0, 1, true, DELTA);
+            for sequence in order {
+                let payload = [PARAMETERS, PICTURE, REST][usize::from(sequence) - 1];
+                push(&mut track, now, sequence, 2, sequence == 3, payload);
+            }
+            push(&mut track, now, 4, 3, true, DELTA);
+            let start = track.start(now).expect("a whole key frame is there");
+            assert_eq!(read(&track, start)[0], PARAMETERS, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_whose_parameter_sets_may_be_missing_is_no_start() {
+        let now = Instant::now();
+        let mut track = h264();
+        let may_start = |track: &Track| track.may_start_at(track.history.newest().expect("pushed").meta);
+        push(&mut track, now, 0, 1, true, DELTA);
+        assert!(!may_start(&track), "a delta frame");
+        push(&mut track, now, 2, 2, false, PICTURE);
+        assert!(!may_start(&track), "what is before it is missing");
+        push(&mut track, now, 1, 2, false, PARAMETERS);
+        assert!(may_start(&track));
+        push(&mut track, now, 3, 2, true, REST);
+        // A publisher who signals its parameter sets out of band sends none.
+        push(&mut track, now, 4, 3, false, PICTURE);
+        assert!(may_start(&track));
     }
 }

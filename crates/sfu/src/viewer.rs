@@ -7,6 +7,7 @@ use headwater_rtp::rtcp::{self, Builder, SenderInfo};
 use headwater_rtp::{NtpAnchor, NtpTime, Ssrc};
 use headwater_srtp::Context;
 
+use crate::bucket::Bucket;
 use crate::forward::Forwarder;
 use crate::track::{Kind, Track};
 
@@ -20,9 +21,19 @@ pub(crate) const MAX_PENDING_RESENDS: usize = 256;
 /// The same packet is not resent again within this time.
 const RESEND_INTERVAL: Duration = Duration::from_millis(30);
 /// How many resends are remembered for that.
-const MAX_RECENT_RESENDS: usize = 64;
+const MAX_RECENT_RESENDS: usize = MAX_PENDING_RESENDS;
+/// Packets that one datagram of reports may ask for.
+const MAX_ASKED: usize = 2 * MAX_PENDING_RESENDS;
+/// What one viewer may have resent, in bits per second, with a burst of a second. Without it a few bytes of requests
+/// would bring thousands of times as many out of us.
+const MAX_RESEND_BITRATE: u64 = 20_000_000;
+/// A resend counts as this many bytes.
+const RESEND_BYTES: usize = 1250;
 /// Segments of one burst, and its bytes: what one GSO message may carry at most.
 pub(crate) const MAX_BURST_PACKETS: usize = 16;
+/// Larger packets go one by one: Linux refuses segments that exceed the interface's MTU (EINVAL), which looks like an
+/// interface without GSO, and then nobody's bursts leave as one message any more.
+const MAX_SEGMENT: usize = 1400;
 
 /// One media line towards a viewer.
 #[derive(Debug)]
@@ -60,6 +71,7 @@ pub(crate) struct Viewer {
     next_report: Option<Instant>,
     reports: u32,
     reported: Reported,
+    resend_rate: Option<Bucket>,
     saying_bye: bool,
 }
 
@@ -74,6 +86,7 @@ impl Viewer {
             next_report: None,
             reports: 0,
             reported: Reported::default(),
+            resend_rate: None,
             saying_bye: false,
         }
     }
@@ -111,7 +124,9 @@ impl Viewer {
             }
             let first = line.forwarder.next(track, srtp, None, out);
             let mut burst = first.map(|segment| Burst { segment, total: segment });
-            if let (Some(burst), Kind::Video) = (&mut burst, kind) {
+            if let (Some(burst), Kind::Video) = (&mut burst, kind)
+                && burst.segment <= MAX_SEGMENT
+            {
                 // GSO: all of one size, only the last may be shorter.
                 for _ in 1..MAX_BURST_PACKETS {
                     let Some(len) = line.forwarder.next(track, srtp, Some(burst.segment), out) else { break };
@@ -121,7 +136,8 @@ impl Viewer {
                     }
                 }
             }
-            if kind == Kind::Video && line.forwarder.is_waiting() {
+            let needs_key_frame = kind == Kind::Video && line.forwarder.is_waiting(track);
+            if needs_key_frame {
                 tracks[line.track].key_frames.insist(now);
             }
             let Some(burst) = burst else { continue };
@@ -142,6 +158,11 @@ impl Viewer {
         out: &mut Vec<u8>,
     ) -> Option<usize> {
         while let Some((line, sequence)) = self.resends.pop_front() {
+            let rate = self.resend_rate.get_or_insert_with(|| Bucket::new(MAX_RESEND_BITRATE, now));
+            if !rate.take(now, RESEND_BYTES) {
+                self.resends.clear();
+                return None;
+            }
             let Some(Line { track, forwarder }) = self.lines.get_mut(line) else { continue };
             let Some(track) = tracks.get(*track) else { continue };
             if let Some(written) = forwarder.resend(sequence, track, srtp, out) {
@@ -168,6 +189,7 @@ impl Viewer {
         bytes: &[u8],
         tracks: &mut [Track],
     ) {
+        let mut asked = 0;
         for packet in rtcp::packets(bytes).flatten() {
             match packet {
                 rtcp::Packet::ReceiverReport(report) => {
@@ -182,7 +204,8 @@ impl Viewer {
                 }
                 rtcp::Packet::Nack(nack) => {
                     let Some(line) = self.line_of(nack.media) else { continue };
-                    for sequence in nack.lost() {
+                    for sequence in nack.lost().take(MAX_ASKED - asked) {
+                        asked += 1;
                         self.request_resend(now, line, sequence.0);
                     }
                 }
@@ -304,7 +327,9 @@ impl Viewer {
     fn request_key_frame(&mut self, now: Instant, ssrc: Ssrc, tracks: &mut [Track]) {
         self.reported.key_frame_requests += 1;
         let Some(line) = self.line_of(ssrc) else { return };
-        if let Some(track) = tracks.get_mut(self.lines[line].track) {
+        // Sound has no key frames: a wish for one would never be fulfilled, and be due for ever.
+        if let Some(track) = tracks.get_mut(self.lines[line].track).filter(|track| track.kind == Kind::Video)
+        {
             track.key_frames.want(now);
         }
     }
@@ -317,4 +342,137 @@ pub(crate) struct Burst {
     pub segment: usize,
     /// Bytes of all.
     pub total: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_rtp::{Codec, PayloadType, SequenceNumber};
+
+    use super::*;
+    use crate::forward::{Agreement, PayloadTypes, Start};
+    use crate::history::Carried;
+    use crate::template::ExtensionIds;
+    use crate::track::{Format, Parts};
+
+    const SSRC: Ssrc = Ssrc(7);
+
+    fn viewer(codec: Codec) -> Viewer {
+        let format = Format { codec, clock_rate: codec.clock_rate(), parameters: String::new() };
+        let types =
+            PayloadTypes { media: PayloadType::new(96).expect("in range"), rtx: PayloadType::new(97) };
+        let agreement = Agreement {
+            formats: vec![(format, types)],
+            extensions: ExtensionIds::default(),
+            ssrc: SSRC,
+            rtx_ssrc: Ssrc(8),
+        };
+        let start = Start { sequence: 1, rtx_sequence: 1, timestamp: 1 };
+        Viewer::new(vec![Line { track: 0, forwarder: Forwarder::new(agreement, start, false) }], "c".into())
+    }
+
+    fn told(viewer: &mut Viewer, now: Instant, tracks: &mut [Track], write: impl FnOnce(&mut Builder<'_>)) {
+        let mut bytes = Vec::new();
+        write(&mut Builder::new(&mut bytes));
+        viewer.handle_rtcp(now, &NtpAnchor::new(now, Duration::ZERO), &bytes, tracks);
+    }
+
+    #[test]
+    fn a_key_frame_of_sound_is_never_wanted() {
+        let now = Instant::now();
+        for (kind, codec, wanted) in [(Kind::Audio, Codec::Opus, false), (Kind::Video, Codec::Vp8, true)] {
+            let mut tracks = [Track::new(kind)];
+            told(&mut viewer(codec), now, &mut tracks, |rtcp| {
+                rtcp.pli(Ssrc(1), SSRC);
+            });
+            assert_eq!(tracks[0].key_frames.poll_timeout().is_some(), wanted, "{kind:?}");
+        }
+    }
+    fn context() -> Context {
+        Context::new(headwater_srtp::Profile::AeadAes128Gcm, &[1; 16], &[2; 12]).expect("the right lengths")
+    }
+
+    /// A track with one key frame of 200 packets, and a viewer who has got it.
+    fn watched(now: Instant) -> (Viewer, [Track; 1], Context) {
+        let (mut viewer, mut srtp) = (viewer(Codec::Vp8), context());
+        let mut track = Track::new(Kind::Video);
+        let format = Format { codec: Codec::Vp8, clock_rate: 90_000, parameters: String::new() };
+        let format = track.begin(&[format])[0];
+        for sequence in 0..200_u16 {
+            let mut payload = vec![0x10, 0];
+            payload.resize(1100, 0);
+            let parts = Parts {
+                sequence: SequenceNumber(sequence),
+                timestamp: 1,
+                marker: sequence == 199,
+                format,
+                carried: Carried::default(),
+            };
+            track.push_parts(now, NtpTime(0), &parts, &payload);
+        }
+        let mut tracks = [track];
+        viewer.begin(now, &mut tracks);
+        let mut out = Vec::new();
+        while viewer.next_burst(now, Kind::Video, &mut tracks, &mut srtp, &mut out).is_some() {
+            out.clear();
+        }
+        assert_eq!(viewer.lines[0].forwarder.sent().packets, 200);
+        (viewer, tracks, srtp)
+    }
+
+    #[test]
+    fn who_asks_for_everything_again_and_again_gets_a_bounded_part() {
+        let start = Instant::now();
+        let (mut viewer, mut tracks, mut srtp) = watched(start);
+        let (mut out, mut bytes) = (Vec::new(), 0);
+        for round in 0..100 {
+            let now = start + RESEND_INTERVAL * 2 * round;
+            told(&mut viewer, now, &mut tracks, |rtcp| {
+                rtcp.nack(Ssrc(1), SSRC, (1..=200).map(SequenceNumber));
+            });
+            while let Some(len) = viewer.next_resend(now, &tracks, &mut srtp, &mut out) {
+                bytes += len as u64;
+                out.clear();
+            }
+        }
+        // Six seconds, and one second's burst.
+        assert!(bytes * 8 < MAX_RESEND_BITRATE * 7, "{bytes}");
+        assert!(bytes > 1_000_000, "{bytes}");
+    }
+
+    #[test]
+    fn one_report_asks_for_so_many_packets_and_no_more() {
+        let now = Instant::now();
+        let (mut viewer, mut tracks, _) = watched(now);
+        told(&mut viewer, now, &mut tracks, |rtcp| {
+            for _ in 0..40 {
+                rtcp.nack(Ssrc(1), SSRC, (0..2000).map(SequenceNumber));
+            }
+        });
+        assert_eq!(viewer.reported.nacks, MAX_ASKED as u64);
+        assert_eq!(viewer.resends.len(), MAX_PENDING_RESENDS);
+    }
+
+    #[test]
+    fn who_cannot_play_what_is_live_wants_no_key_frame() {
+        let now = Instant::now();
+        for (codec, wanted) in [(Codec::Vp8, true), (Codec::H264, false)] {
+            let mut track = Track::new(Kind::Video);
+            let format = Format { codec: Codec::Vp8, clock_rate: 90_000, parameters: String::new() };
+            let format = track.begin(&[format])[0];
+            let mut viewer = viewer(codec);
+            let mut tracks = [track];
+            viewer.begin(now, &mut tracks);
+            let parts = Parts {
+                sequence: SequenceNumber(1),
+                timestamp: 1,
+                marker: true,
+                format,
+                carried: Carried::default(),
+            };
+            tracks[0].push_parts(now, NtpTime(0), &parts, &[0x10, 1, 2, 3]);
+            let burst = viewer.next_burst(now, Kind::Video, &mut tracks, &mut context(), &mut Vec::new());
+            assert_eq!(burst, None, "a delta frame");
+            assert_eq!(tracks[0].key_frames.poll_timeout().is_some(), wanted, "{codec:?}");
+        }
+    }
 }

@@ -142,3 +142,26 @@ fn a_publisher_over_its_rate_is_cut_to_it() {
     // The rate over ten seconds and one second's burst.
     assert!(info.received_bytes * 8 < 300_000 * 12, "{}", info.received_bytes);
 }
+
+#[test]
+fn a_session_of_ones_own_and_a_forged_source_address_silence_nobody() {
+    let (mut rig, publisher, viewer) = Rig::one_viewer(Link::lan());
+    let mut attacker = rig.viewer_node().expect("anybody may watch");
+    let forged: SocketAddr = "198.51.100.1:5000".parse().expect("the publisher's address");
+    let before = rig.net[rig.server].sfu.counters();
+    for _ in 0..20 {
+        // The attacker's checks are authentic, for its own session.
+        let now = rig.now();
+        attacker.sfu.handle_timeout(now);
+        let mut check = Vec::new();
+        while attacker.sfu.poll_transmit(now, &mut check).is_some() {
+            rig.net.inject(publisher, forged, server(), &check);
+            check.clear();
+        }
+        rig.advance(50);
+    }
+    rig.advance(1000);
+    let after = rig.net[rig.server].sfu.counters();
+    assert_eq!((after.unauthentic, after.unrouted), (before.unauthentic, before.unrouted));
+    assert_eq!(rig.net[viewer].seen().gaps(), 0);
+}

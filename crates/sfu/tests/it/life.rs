@@ -1,9 +1,11 @@
 //! Coming, going and coming back.
 
-use headwater_netsim::{Link, Nat};
+use std::time::Duration;
+
+use headwater_netsim::{Link, Nat, Verdict};
 use headwater_sfu::{CloseReason, Event, SignalError, Takeover};
 
-use crate::rig::{Rig, here};
+use crate::rig::{Rig, SECOND_ADDRESS, SERVER_ADDRESS, here};
 
 #[test]
 fn viewers_resume_by_themselves_when_the_publisher_comes_back() {
@@ -145,4 +147,88 @@ fn live_and_offline_are_told_once_each() {
     assert!(streams.is_empty(), "nothing stays behind: {streams:?}");
     let gone = rig.net.get_mut(rig.server).sfu.watch(now, "stream", "v=0\r\n", here());
     assert_eq!(gone, Err(SignalError::NotLive));
+}
+
+#[test]
+fn a_silent_publisher_is_replaced_though_nobody_watches() {
+    let mut rig = Rig::new(Link::lan());
+    let first = rig.publisher().expect("the name is free");
+    rig.until_live();
+    rig.net.get_mut(first).mute();
+    rig.advance(2100);
+    rig.publisher().expect("the first is stale");
+    rig.advance(1000);
+    assert_eq!(rig.net[rig.server].closed(), [CloseReason::Replaced]);
+    let streams = rig.net[rig.server].sfu.streams(rig.now());
+    assert!(streams.iter().any(|stream| stream.is_live), "{streams:?}");
+    let viewer = rig.viewer().expect("the stream is live");
+    rig.advance(1000);
+    assert!(!rig.net[viewer].seen().video.is_empty());
+}
+
+#[test]
+fn a_server_with_two_addresses_keeps_hearing_a_client_who_uses_one_of_them() {
+    // Far enough away that checks of both are on their way before the first answer.
+    let far = Link::lan().latency(Duration::from_millis(150));
+    let mut rig = Rig::with(far, |config| {
+        config.candidates.push(SECOND_ADDRESS.parse().expect("an address"));
+    });
+    let addresses = [SERVER_ADDRESS, SECOND_ADDRESS].map(|address| address.parse().expect("an address"));
+    rig.net.set_addresses(rig.server, &addresses);
+    rig.publisher().expect("the offer is good");
+    rig.until_live();
+    // The client checks both at first, and then only the one that it uses, as browsers do.
+    let used = rig.net[rig.server].sfu.peers(rig.now())[0].path.expect("connected").0;
+    rig.net.add_filter(move |datagram| match addresses.contains(&datagram.destination) {
+        true if datagram.destination != used => Verdict::Drop,
+        _ => Verdict::Pass,
+    });
+    let received = |rig: &Rig| rig.net[rig.server].sfu.counters().received_packets;
+    for second in 1..=60 {
+        let before = received(&rig);
+        rig.advance(1000);
+        assert!(received(&rig) > before + 100, "in second {second}");
+    }
+}
+
+#[test]
+fn goodbye_is_said_though_a_timer_comes_first() {
+    let (mut rig, _, viewer) = Rig::one_viewer(Link::lan());
+    let now = rig.now();
+    let peers = rig.net[rig.server].sfu.peers(now);
+    let peer = peers.iter().find(|peer| !peer.is_publisher).expect("there is one").id;
+    let server = rig.server;
+    let sfu = &mut rig.net.get_mut(server).sfu;
+    sfu.close(now, peer);
+    // The loop was busy; the viewer's next sender report is due by now.
+    sfu.handle_timeout(now + Duration::from_millis(150));
+    rig.advance(500);
+    assert_eq!(rig.net[viewer].closed(), [CloseReason::ClosedByPeer]);
+}
+
+#[test]
+fn a_failed_handshake_is_told() {
+    let mut rig = Rig::new(Link::lan());
+    rig.spoil_fingerprint = true;
+    let publisher = rig.publisher().expect("the offer is good");
+    rig.advance(3000);
+    assert_eq!(rig.net[rig.server].closed(), [CloseReason::HandshakeFailed]);
+    assert_eq!(rig.net[publisher].closed(), [CloseReason::HandshakeFailed]);
+}
+
+#[test]
+fn a_publisher_who_comes_back_without_video_is_watched_without() {
+    let (mut rig, publisher, _) = Rig::one_viewer(Link::lan());
+    let now = rig.now();
+    let peer = rig.net[publisher].peer.expect("offered");
+    rig.net.get_mut(publisher).sfu.close(now, peer);
+    rig.advance(500);
+    rig.publisher_of(false, true).expect("the name is free again");
+    rig.advance(500);
+    let viewer = rig.viewer().expect("there is sound to hear");
+    rig.advance(500);
+    let seen = rig.net[viewer].seen();
+    assert_eq!((seen.video.is_empty(), seen.audio.is_empty()), (true, false));
+    let tracks = &rig.net[rig.server].sfu.streams(rig.now())[0].tracks;
+    assert_eq!(tracks.len(), 1, "{tracks:?}");
 }

@@ -12,6 +12,8 @@ use headwater_sfu::{
 };
 
 pub(crate) const SERVER_ADDRESS: &str = "192.0.2.1:8189";
+/// Another one, of servers with two.
+pub(crate) const SECOND_ADDRESS: &str = "192.0.2.2:8189";
 /// A video frame of the test source every 33 ms, an audio packet every 20 ms.
 const FRAME: Duration = Duration::from_millis(33);
 const AUDIO: Duration = Duration::from_millis(20);
@@ -252,6 +254,8 @@ pub(crate) struct Rig {
     pub(crate) server: EndpointId,
     /// The last answer to a viewer.
     pub(crate) answer: String,
+    /// Publishers' offers name another certificate than theirs.
+    pub(crate) spoil_fingerprint: bool,
     start: Instant,
     clients: u8,
 }
@@ -266,7 +270,7 @@ impl Rig {
         let mut net = Network::starting_at(start).link(link).seed(11);
         let server = Node::new(SERVER_ADDRESS, 1, start, configure);
         let server = net.add(server, &[SERVER_ADDRESS.parse().expect("an address")]);
-        Self { net, server, answer: String::new(), start, clients: 0 }
+        Self { net, server, answer: String::new(), spoil_fingerprint: false, start, clients: 0 }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -293,7 +297,12 @@ impl Rig {
             .into_iter()
             .filter(|format| if format.codec.is_video() { video } else { audio })
             .collect();
-        let offered = node.sfu.offer(now, "stream", &Offering::sending(offered))?;
+        let mut offered = node.sfu.offer(now, "stream", &Offering::sending(offered))?;
+        if self.spoil_fingerprint {
+            let at = offered.offer.find("a=fingerprint:sha-256 ").expect("every offer has one") + 22;
+            let other = if offered.offer[at..].starts_with("00") { "11" } else { "00" };
+            offered.offer.replace_range(at..at + 2, other);
+        }
         let accepted = self.net.get_mut(self.server).sfu.publish(now, "stream", &offered.offer, here())?;
         node.sfu.accept_answer(now, offered.peer, &accepted.answer)?;
         node.peer = Some(offered.peer);

@@ -1,0 +1,5 @@
+//! Behaviour of a node on real sockets of this machine: what depends on threads, ports and the kernel.
+
+mod client;
+mod life;
+mod workers;
