@@ -19,7 +19,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
 
-use headwater_sfu::{Certificate, Config, Datagram, Event, Sfu, SignalError};
+use headwater_sfu::{Certificate, Config, Datagram, Event, Sfu, SignalError, Takeover};
 
 /// There is one stream.
 const STREAM: &str = "broadcast";
@@ -52,7 +52,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Browsers send to the addresses that the answer names; 0.0.0.0 would be none.
     let mut config = Config::new(Certificate::generate()?, vec![local]);
-    config.limits.viewers_per_stream = 50;
+    // Who goes live last is on air: a page that is loaded again need not wait.
+    config.takeover = Takeover::Always;
     let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let sfu = Sfu::new(config, headwater_examples::fresh_seed()?, Instant::now(), unix)?;
 

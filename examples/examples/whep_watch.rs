@@ -32,6 +32,8 @@ const USAGE: &str =
 const STREAM: &str = "watched";
 /// How often the tracks are read.
 const READ_INTERVAL: Duration = Duration::from_millis(20);
+/// A server that is not live yet is not asked more often than this.
+const SHORTEST_RETRY: Duration = Duration::from_millis(500);
 /// How long the goodbye may take to leave.
 const GOODBYE: Duration = Duration::from_millis(200);
 
@@ -128,14 +130,13 @@ impl Viewer {
                         eprintln!("{detail}; waiting");
                     }
                     endpoint.sfu.close(Instant::now(), offered.peer);
-                    let again = Instant::now() + after;
+                    let again = Instant::now() + after.max(SHORTEST_RETRY);
                     while Instant::now() < again {
                         if stop.load(Ordering::Relaxed) || ends.is_some_and(|ends| ends <= Instant::now()) {
                             return Ok(None);
                         }
                         endpoint.turn(again)?;
                     }
-                    while endpoint.sfu.poll_event().is_some() {}
                 }
                 Err(failure) => return Err(failure.into()),
             }
@@ -153,7 +154,8 @@ impl Viewer {
         while let Some(event) = self.endpoint.sfu.poll_event() {
             match event {
                 Event::Connected(_) => self.connected = Some(Instant::now()),
-                Event::Closed { reason, .. } => {
+                // Others are offers that came too early for the stream.
+                Event::Closed { peer, reason } if peer == self.peer => {
                     return Err(format!("the session ended: {}", reason.as_str()).into());
                 }
                 _ => {}

@@ -12,6 +12,8 @@ use crate::{Outcome, fresh_seed};
 const DATAGRAMS_PER_TURN: usize = 64;
 /// The longest that a turn waits for a datagram.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
+/// Bytes of the kernel's receive buffer.
+const RECEIVE_BUFFER: usize = 4 << 20;
 /// A socket option of 0 would mean "for ever".
 const SHORTEST_WAIT: Duration = Duration::from_micros(1);
 
@@ -36,6 +38,9 @@ impl Endpoint {
         let any =
             if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
         let socket = UdpSocket::bind((any, 0))?;
+        // A key frame and what follows it may come at once; the usual 208 KiB hold about 90 packets. The system may
+        // give less than asked for.
+        let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
         let local = SocketAddr::new(ip, socket.local_addr()?.port());
         let config = Config::new(Certificate::generate()?, vec![local]);
         let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

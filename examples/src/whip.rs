@@ -4,7 +4,7 @@
 //! end. Only `http://` is spoken: put a TLS proxy in front of a server that is not on this machine.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 use std::time::Duration;
 
 /// How long one request may take to connect, and to be answered.
@@ -88,11 +88,15 @@ impl Url {
         Self::parse(&format!("http://{}{path}", self.authority))
     }
 
-    fn connect(&self) -> Result<TcpStream, Failure> {
+    fn addresses(&self) -> Result<impl Iterator<Item = SocketAddr>, Failure> {
         let has_port = self.authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let name = if has_port { self.authority.clone() } else { format!("{}:80", self.authority) };
+        Ok(name.to_socket_addrs()?)
+    }
+
+    fn connect(&self) -> Result<TcpStream, Failure> {
         let mut failure = Failure::Url(format!("{} has no address", self.authority));
-        for address in name.to_socket_addrs()? {
+        for address in self.addresses()? {
             match TcpStream::connect_timeout(&address, TIMEOUT) {
                 Ok(stream) => {
                     stream.set_read_timeout(Some(TIMEOUT))?;
@@ -136,9 +140,17 @@ impl Client {
     /// The address of this machine that the server is reached from.
     ///
     /// # Errors
-    /// The server cannot be reached.
+    /// The server has no address, or there is no way to it.
     pub fn local_ip(&self) -> Result<IpAddr, Failure> {
-        Ok(self.endpoint.connect()?.local_addr()?.ip())
+        let server = self.endpoint.addresses()?.next();
+        let server =
+            server.ok_or_else(|| Failure::Url(format!("{} has no address", self.endpoint.authority)))?;
+        let any =
+            if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
+        // Connecting a UDP socket sends nothing; it asks the routing table.
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect(server)?;
+        Ok(socket.local_addr()?.ip())
     }
 
     /// Posts an offer; returns the answer.
