@@ -171,6 +171,15 @@ impl Connection {
         outcome
     }
 
+    /// Counts `bytes` that came from the peer outside of DTLS, such as an authenticated ICE check on the same path, for how
+    /// much an unproven peer may be sent. A short ClientHello alone does not pay for a server's flight; without this the
+    /// handshake would wait for its retransmission.
+    pub fn credit(&mut self, bytes: usize) {
+        if let Some(credit) = &mut self.credit {
+            *credit = credit.saturating_add(AMPLIFICATION * bytes);
+        }
+    }
+
     /// Time passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);

@@ -1,6 +1,7 @@
 //! What an owner can ask of a node. Each command runs on the worker concerned and answers by a callback there.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ pub struct Counters {
     pub streams: u64,
     /// Connected sessions by DTLS version, key-exchange group and SRTP profile (IANA numbers).
     pub security: HashMap<(String, u16, u16), u64>,
+    /// How often a worker failed and began anew.
+    pub panics: u64,
     /// Everything since the start, one entry for each worker.
     pub totals: Vec<Totals>,
 }
@@ -129,7 +132,10 @@ impl Node {
 
     /// All streams.
     pub fn streams(&self, reply: impl FnOnce(Vec<StreamInfo>) + Send + 'static) {
-        self.on_all(|worker| worker.sfu.streams(worker.now), |all| reply(all.into_iter().flatten().collect()));
+        self.on_all(
+            |worker| worker.sfu.streams(worker.now),
+            |all| reply(all.into_iter().flatten().collect()),
+        );
     }
 
     /// All sessions.
@@ -147,7 +153,8 @@ impl Node {
         self.on_all(Worker::count, move |all| {
             let _ = sender.send(all);
         });
-        let mut counters = Counters::default();
+        let mut counters =
+            Counters { panics: self.inner.panics.load(Ordering::Relaxed), ..Counters::default() };
         for of_worker in receiver.recv_timeout(COUNTERS_WITHIN).unwrap_or_default() {
             counters.publishers += of_worker.publishers;
             counters.viewers += of_worker.viewers;
@@ -163,7 +170,12 @@ impl Node {
 
     /// Records a session's RTP headers and payload sizes for `duration` and answers with an rtpdump file; `None`
     /// if there is no such session. A second recording of the same session ends the first.
-    pub fn dump(&self, id: SessionId, duration: Duration, reply: impl FnOnce(Option<Vec<u8>>) + Send + 'static) {
+    pub fn dump(
+        &self,
+        id: SessionId,
+        duration: Duration,
+        reply: impl FnOnce(Option<Vec<u8>>) + Send + 'static,
+    ) {
         let Some(handle) = self.inner.workers().get(id.worker()) else {
             reply(None);
             return;

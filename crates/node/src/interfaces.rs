@@ -4,7 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 
 /// The addresses that peers are told, for sockets bound to `bound`. `advertise` wins; else a socket bound to one
 /// address has that one, and a socket bound to all has those of the interfaces.
-pub(crate) fn advertised(bound: &[SocketAddr], advertise: &[IpAddr], interfaces: &[IpAddr]) -> Vec<SocketAddr> {
+pub(crate) fn advertised(
+    bound: &[SocketAddr],
+    advertise: &[IpAddr],
+    interfaces: &[IpAddr],
+) -> Vec<SocketAddr> {
     let mut addresses = Vec::new();
     for socket in bound {
         let ips: Vec<IpAddr> = if !advertise.is_empty() {
@@ -24,7 +28,11 @@ pub(crate) fn advertised(bound: &[SocketAddr], advertise: &[IpAddr], interfaces:
     if addresses.is_empty() && advertise.is_empty() {
         // No interface but loopback: browsers on this machine may still come.
         addresses.extend(bound.iter().filter(|socket| socket.ip().is_unspecified()).map(|socket| {
-            let ip = if socket.is_ipv4() { IpAddr::from([127, 0, 0, 1]) } else { IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]) };
+            let ip = if socket.is_ipv4() {
+                IpAddr::from([127, 0, 0, 1])
+            } else {
+                IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])
+            };
             SocketAddr::new(ip, socket.port())
         }));
     }
@@ -49,12 +57,12 @@ mod tests {
     use super::*;
 
     fn check(bound: &[&str], advertise: &[&str], interfaces: &[&str], expected: &[&str]) {
-        let ips = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("an address")).collect::<Vec<IpAddr>>();
+        let ips = |texts: &[&str]| {
+            texts.iter().map(|text| text.parse().expect("an address")).collect::<Vec<IpAddr>>()
+        };
         let bound: Vec<SocketAddr> = bound.iter().map(|text| text.parse().expect("an address")).collect();
-        let told: Vec<_> = super::advertised(&bound, &ips(advertise), &ips(interfaces))
-            .iter()
-            .map(SocketAddr::to_string)
-            .collect();
+        let told: Vec<_> =
+            advertised(&bound, &ips(advertise), &ips(interfaces)).iter().map(SocketAddr::to_string).collect();
         assert_eq!(told, expected);
     }
 

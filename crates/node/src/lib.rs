@@ -9,7 +9,8 @@ mod strays;
 mod worker;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -23,10 +24,10 @@ pub use session_id::{InvalidSessionId, SessionId};
 
 use headwater_sfu::{Certificate, Sfu};
 use headwater_udp::{Options, Socket};
-use mio::{Poll, Waker};
+use mio::Waker;
 
 use crate::clock::Clock;
-use crate::worker::{Message, Worker};
+use crate::worker::{MakeSfu, Message, Worker};
 
 /// The most workers: a session id names one in a byte.
 pub const MAX_WORKERS: usize = 64;
@@ -42,6 +43,8 @@ pub(crate) struct Inner {
     threads: Mutex<Vec<JoinHandle<()>>>,
     media: Vec<SocketAddr>,
     advertised: Vec<SocketAddr>,
+    /// How often a worker failed and began anew.
+    pub(crate) panics: AtomicU64,
 }
 
 pub(crate) struct WorkerHandle {
@@ -72,25 +75,29 @@ impl Node {
             threads: Mutex::new(Vec::new()),
             media,
             advertised: advertised.clone(),
+            panics: AtomicU64::new(0),
         });
         let mut handles = Vec::new();
         let mut loops = Vec::new();
         for (index, sockets) in sockets.into_iter().enumerate() {
-            let clock = Clock::read();
             let mut sfu_config = headwater_sfu::Config::new(certificate.clone(), advertised.clone());
             sfu_config.limits = config.limits.clone();
             sfu_config.takeover = config.takeover;
             sfu_config.worker = index as u8;
-            let sfu = Sfu::new(sfu_config, seed_of(&config.seed, index), clock.now(), clock.unix())?;
+            let seed = config.seed;
+            let make_sfu: MakeSfu = Box::new(move |clock, restarts| {
+                Sfu::new(sfu_config.clone(), seed_of(&seed, index, restarts), clock.now(), clock.unix())
+            });
             let (poll, waker) = Worker::poller()?;
             let (sender, messages) = channel();
             handles.push(WorkerHandle { sender, waker });
-            loops.push(make_worker(index, sfu, sockets, &inner, messages, poll, clock)?);
+            loops.push(Worker::new(index, make_sfu, sockets, Arc::clone(&inner), messages, poll)?);
         }
         let _ = inner.workers.set(handles);
         let mut threads = Vec::new();
         for (index, worker) in loops.into_iter().enumerate() {
-            let thread = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
+            let thread =
+                std::thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
             threads.push(thread);
         }
         *inner.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = threads;
@@ -131,18 +138,6 @@ impl Node {
         let workers = self.inner.workers();
         &workers[(hash % workers.len() as u64) as usize]
     }
-}
-
-fn make_worker(
-    index: usize,
-    sfu: Sfu,
-    sockets: Vec<Socket>,
-    inner: &Arc<Inner>,
-    messages: Receiver<Message>,
-    poll: Poll,
-    clock: Clock,
-) -> Result<Worker, StartError> {
-    Ok(Worker::new(index, sfu, sockets, Arc::clone(inner), messages, poll, clock.now())?)
 }
 
 /// Binds every address once for each worker; all of one address share its port.
@@ -187,10 +182,11 @@ fn is_optional(address: SocketAddr, error: &std::io::Error) -> bool {
         && (matches!(error.kind(), AddrNotAvailable | Unsupported) || error.raw_os_error() == Some(NO_FAMILY))
 }
 
-/// Each worker has its own randomness.
-fn seed_of(seed: &[u8; 32], worker: usize) -> [u8; 32] {
+/// Each worker has its own randomness, anew each time that it starts.
+fn seed_of(seed: &[u8; 32], worker: usize, restarts: u64) -> [u8; 32] {
     let mut input = seed.to_vec();
     input.extend_from_slice(&(worker as u64).to_be_bytes());
+    input.extend_from_slice(&restarts.to_be_bytes());
     let digest = ring::digest::digest(&ring::digest::SHA256, &input);
     let mut seed = [0; 32];
     seed.copy_from_slice(digest.as_ref());
@@ -199,3 +195,23 @@ fn seed_of(seed: &[u8; 32], worker: usize) -> [u8; 32] {
 
 /// Whose reply it is: an address, so that limits can hold.
 pub(crate) type From = IpAddr;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_panics_starts_anew() {
+        let mut config = Config::new([3; 32]);
+        config.media = vec!["127.0.0.1:0".parse().expect("an address")];
+        let node = Node::start(config).expect("loopback can be bound");
+        node.inner.workers()[0].send(Message::Command(Box::new(|_| panic!("on purpose"))));
+        let (sender, receiver) = channel();
+        node.streams(move |streams| {
+            let _ = sender.send(streams.len());
+        });
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(5)), Ok(0));
+        assert_eq!(node.counters().panics, 1);
+        node.shutdown(Duration::from_secs(1));
+    }
+}

@@ -3,18 +3,20 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use headwater_sfu::{Datagram, Error, Event, PeerId, Sfu, Transmit};
+use headwater_sfu::{ConfigError, Datagram, Error, Event, PeerId, Sfu, Transmit};
 use headwater_udp::{Batch, Received, Socket};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::clock::Clock;
 use crate::session_id::SessionId;
 use crate::strays::Strays;
-use crate::{Inner, WorkerHandle};
+use crate::{Inner, StartError, WorkerHandle};
 
 /// Messages taken in one turn, so that a flood of commands does not starve the media.
 const MESSAGES_PER_TURN: usize = 256;
@@ -48,10 +50,15 @@ pub(crate) struct Stray {
     pub(crate) contents: Vec<u8>,
 }
 
+/// Makes a forwarding unit, for the n-th time.
+pub(crate) type MakeSfu = Box<dyn Fn(Clock, u64) -> Result<Sfu, ConfigError> + Send>;
+
 /// One thread's state.
 pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) sfu: Sfu,
+    make_sfu: MakeSfu,
+    restarts: u64,
     pub(crate) sessions: HashMap<SessionId, Session>,
     pub(crate) by_peer: HashMap<PeerId, SessionId>,
     pub(crate) now: Instant,
@@ -85,13 +92,14 @@ struct Port {
 impl Worker {
     pub(crate) fn new(
         index: usize,
-        sfu: Sfu,
+        make_sfu: MakeSfu,
         sockets: Vec<Socket>,
         inner: Arc<Inner>,
         messages: Receiver<Message>,
         poll: Poll,
-        now: Instant,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, StartError> {
+        let clock = Clock::read();
+        let (sfu, now) = (make_sfu(clock, 0)?, clock.now());
         let mut ports = Vec::new();
         for (token, mut socket) in sockets.into_iter().enumerate() {
             poll.registry().register(&mut socket, Token(token), Interest::READABLE | Interest::WRITABLE)?;
@@ -100,6 +108,8 @@ impl Worker {
         Ok(Self {
             index,
             sfu,
+            make_sfu,
+            restarts: 0,
             sessions: HashMap::new(),
             by_peer: HashMap::new(),
             now,
@@ -122,7 +132,32 @@ impl Worker {
         Ok((poll, waker))
     }
 
+    /// Works until it is told to stop. A panic costs this worker's sessions, whose clients connect again; it does not
+    /// cost the process, nor the other workers' sessions.
     pub(crate) fn run(mut self) {
+        while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
+            self.inner.panics.fetch_add(1, Ordering::Relaxed);
+            self.restarts += 1;
+            tracing::error!(
+                worker = self.index,
+                sessions = self.sessions.len(),
+                "a media worker failed and starts anew"
+            );
+            match (self.make_sfu)(Clock::read(), self.restarts) {
+                Ok(sfu) => self.sfu = sfu,
+                Err(error) => {
+                    tracing::error!(worker = self.index, %error, "the media worker cannot start anew");
+                    return;
+                }
+            }
+            self.sessions.clear();
+            self.by_peer.clear();
+            self.unsent = None;
+            self.dumps.clear();
+        }
+    }
+
+    fn work(&mut self) {
         let mut events = Events::with_capacity(64);
         loop {
             let timeout = self.sleep();
@@ -210,7 +245,7 @@ impl Worker {
                 let clock = Clock::read();
                 let bound = port.socket.local_addr();
                 port.batch.for_each(|received: Received, contents| {
-                    let local = SocketAddr::new(received.local.unwrap_or(bound.ip()), bound.port());
+                    let local = SocketAddr::new(received.local.unwrap_or_else(|| bound.ip()), bound.port());
                     let at = clock.instant_of(received.stamp);
                     let mut datagram = Datagram::new(local, received.remote, at, contents);
                     datagram.ecn = received.ecn;

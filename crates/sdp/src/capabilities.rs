@@ -26,7 +26,7 @@ pub struct Capabilities {
     pub rtx: bool,
     /// Whose order of codecs the answer has. Default the offer's.
     pub preference: Preference,
-    /// In bit/s: the most that we want to receive of a video section (`b=TIAS` and `b=AS`).
+    /// In bit/s: the most that we want to receive of a video section (`b=TIAS`).
     pub max_video_bitrate: Option<u64>,
 }
 

@@ -89,7 +89,7 @@ async fn dump(
 ) -> Result<Response, Problem> {
     app.access.check(Right::Admin, &headers, peer.ip())?;
     let id = target?.session;
-    let seconds = query.ok().map_or(Some(DUMP_SECONDS), |Query(query)| query.seconds.or(Some(DUMP_SECONDS)));
+    let seconds = query.ok().map(|Query(query)| query.seconds.unwrap_or(DUMP_SECONDS));
     let seconds = seconds.filter(|seconds| (1..=MAX_DUMP_SECONDS).contains(seconds)).ok_or_else(|| {
         let detail = format!("\"seconds\" must be 1 to {MAX_DUMP_SECONDS}.");
         Problem::new(StatusCode::BAD_REQUEST, "invalid-query", detail)

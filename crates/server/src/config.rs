@@ -1,105 +1,24 @@
 //! Settings: flag > `HEADWATER_*` variable > TOML file > default. The names are a contract.
 
+mod options;
+
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::{fs, thread};
 
-use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use headwater_node::Takeover;
+use clap::ValueEnum;
+use headwater_node::{MAX_WORKERS, Takeover};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub(crate) use options::{Action, Cli, Options};
 
 const DEFAULT_HTTP: &str = "127.0.0.1:8080";
 const DEFAULT_MEDIA_PORT: u16 = 8189;
 const DEFAULT_LOG: &str = "info";
 /// Longest token, bytes.
 const MAX_TOKEN_LEN: usize = 256;
-/// Most worker threads that can be asked for.
-const MAX_WORKERS: usize = 1024;
-
-/// WebRTC live streaming: publish over WHIP, watch over WHEP.
-#[derive(Parser)]
-#[command(name = "headwater", version, about, args_conflicts_with_subcommands = true)]
-pub(crate) struct Cli {
-    #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    options: Options,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Runs the server (also without any subcommand).
-    Serve(Options),
-    /// Prints the settings in force as TOML, tokens hidden, and ends.
-    Config(Options),
-}
-
-/// What to do, with which options.
-pub(crate) enum Action {
-    Serve(Options),
-    PrintConfig(Options),
-}
-
-impl Cli {
-    pub(crate) fn action(self) -> Action {
-        match self.command {
-            None => Action::Serve(self.options),
-            Some(Command::Serve(options)) => Action::Serve(options),
-            Some(Command::Config(options)) => Action::PrintConfig(options),
-        }
-    }
-}
-
-/// Flags and their environment variables; `None` or empty = not given.
-#[derive(Args, Default, Debug)]
-pub(crate) struct Options {
-    /// Address of the HTTP server [default: 127.0.0.1:8080]
-    #[arg(long, env = "HEADWATER_HTTP", value_name = "ADDR")]
-    http: Option<SocketAddr>,
-    /// UDP address for media, repeatable [default: 0.0.0.0:8189 and [::]:8189]
-    #[arg(long, env = "HEADWATER_MEDIA", value_name = "ADDR", value_delimiter = ',')]
-    media: Vec<SocketAddr>,
-    /// Address or host name that peers reach the media at, repeatable [default: the interfaces]
-    #[arg(long, env = "HEADWATER_ADVERTISE", value_name = "IP-or-host", value_delimiter = ',')]
-    advertise: Vec<String>,
-    /// Media worker threads [default: one per core]
-    #[arg(long, env = "HEADWATER_WORKERS", value_name = "N")]
-    workers: Option<NonZeroUsize>,
-    /// Token that publishers must send
-    #[arg(long, env = "HEADWATER_PUBLISH_TOKEN", value_name = "T", hide_env_values = true)]
-    publish_token: Option<String>,
-    /// Token that viewers must send
-    #[arg(long, env = "HEADWATER_WATCH_TOKEN", value_name = "T", hide_env_values = true)]
-    watch_token: Option<String>,
-    /// Token for the administration API
-    #[arg(long, env = "HEADWATER_ADMIN_TOKEN", value_name = "T", hide_env_values = true)]
-    admin_token: Option<String>,
-    /// Makes no publish and watch tokens off loopback: everybody may publish and watch
-    #[arg(long, env = "HEADWATER_OPEN", value_name = "BOOL", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", value_parser = BoolishValueParser::new())]
-    open: Option<bool>,
-    /// When a second publisher replaces the first [default: stale]
-    #[arg(long, env = "HEADWATER_TAKEOVER", value_name = "WHEN")]
-    takeover: Option<TakeoverRule>,
-    /// Certificate chain (PEM) for HTTPS
-    #[arg(long, env = "HEADWATER_TLS_CERT", value_name = "FILE")]
-    tls_cert: Option<PathBuf>,
-    /// Private key (PEM) for HTTPS
-    #[arg(long, env = "HEADWATER_TLS_KEY", value_name = "FILE")]
-    tls_key: Option<PathBuf>,
-    /// HTTPS with a certificate made at each start
-    #[arg(long, env = "HEADWATER_TLS", value_name = "MODE")]
-    tls: Option<TlsMode>,
-    /// Log filter, as in RUST_LOG [default: info]
-    #[arg(long, env = "HEADWATER_LOG", value_name = "FILTER")]
-    log: Option<String>,
-    /// TOML file with the same settings
-    #[arg(long, env = "HEADWATER_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-}
 
 /// `--takeover`: when a second publisher of a stream replaces the first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Deserialize, Serialize)]
@@ -426,7 +345,7 @@ fn first_filled<T>(first: Vec<T>, second: Vec<T>) -> Option<Vec<T>> {
 }
 
 fn default_workers() -> usize {
-    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+    thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS)
 }
 
 /// Both families, unless this machine has no IPv6 at all.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use headwater_node::{Node, SessionId, SignalError, Trickle};
 use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::metrics::Sample;
@@ -16,6 +17,8 @@ use crate::view::{SessionView, StreamView};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) type Reply<T> = Box<dyn FnOnce(T) + Send>;
+/// What becomes of an offer.
+pub(crate) type Creation = Result<Created, SignalError>;
 
 /// A session as it was just made.
 #[derive(Clone, Debug)]
@@ -29,8 +32,8 @@ pub(crate) struct Created {
 
 /// What this server needs of a media node. Every reply is called once, from any thread, or dropped.
 pub(crate) trait Backend: Send + Sync + 'static {
-    fn publish(&self, stream: &str, offer: String, from: IpAddr, reply: Reply<Result<Created, SignalError>>);
-    fn watch(&self, stream: &str, offer: String, from: IpAddr, reply: Reply<Result<Created, SignalError>>);
+    fn publish(&self, stream: &str, offer: String, from: IpAddr, reply: Reply<Creation>);
+    fn watch(&self, stream: &str, offer: String, from: IpAddr, reply: Reply<Creation>);
     fn trickle(
         &self,
         id: &str,
@@ -41,6 +44,7 @@ pub(crate) trait Backend: Send + Sync + 'static {
     fn close(&self, id: &str, reply: Reply<bool>);
     fn streams(&self, reply: Reply<Vec<StreamView>>);
     fn sessions(&self, reply: Reply<Vec<SessionView>>);
+    /// Blocks for about a millisecond.
     fn counters(&self) -> Vec<Sample>;
     /// An rtpdump file of the session's packets (headers and payload sizes) during `time`.
     fn dump(&self, id: &str, time: Duration, reply: Reply<Option<Vec<u8>>>);
@@ -109,8 +113,11 @@ impl Media {
         wait(answer, time + ANSWER_TIMEOUT).await
     }
 
-    pub(crate) fn counters(&self) -> Vec<Sample> {
-        self.0.counters()
+    /// The node blocks while it counts, so that no HTTP thread does it.
+    pub(crate) async fn counters(&self) -> Result<Vec<Sample>, Problem> {
+        let backend = Arc::clone(&self.0);
+        let counted = spawn_blocking(move || backend.counters()).await;
+        counted.map_err(|_panicked| Problem::unavailable("The media workers could not be counted."))
     }
 
     pub(crate) fn shutdown(&self, deadline: Duration) {
@@ -118,12 +125,10 @@ impl Media {
     }
 
     /// A session whose client went away before the answer was ready is closed again: nothing stays behind.
-    fn creation(
-        &self,
-    ) -> (Reply<Result<Created, SignalError>>, oneshot::Receiver<Result<Created, SignalError>>) {
+    fn creation(&self) -> (Reply<Creation>, oneshot::Receiver<Creation>) {
         let (sender, receiver) = oneshot::channel();
         let backend = Arc::clone(&self.0);
-        let reply: Reply<Result<Created, SignalError>> = Box::new(move |result| {
+        let reply: Reply<Creation> = Box::new(move |result| {
             if let Err(Ok(unwanted)) = sender.send(result) {
                 backend.close(&unwanted.id, Box::new(|_| ()));
             }
@@ -147,11 +152,11 @@ async fn wait<T>(answer: oneshot::Receiver<T>, patience: Duration) -> Result<T, 
 }
 
 impl Backend for Node {
-    fn publish(&self, stream: &str, offer: String, from: IpAddr, reply: Reply<Result<Created, SignalError>>) {
+    fn publish(&self, stream: &str, offer: String, from: IpAddr, reply: Reply<Creation>) {
         Self::publish(self, stream, offer, from, move |result| reply(result.map(Created::from)));
     }
 
-    fn watch(&self, stream: &str, offer: String, from: IpAddr, reply: Reply<Result<Created, SignalError>>) {
+    fn watch(&self, stream: &str, offer: String, from: IpAddr, reply: Reply<Creation>) {
         Self::watch(self, stream, offer, from, move |result| reply(result.map(Created::from)));
     }
 

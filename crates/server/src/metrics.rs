@@ -137,7 +137,7 @@ pub(crate) async fn show(
         app.access.check(Right::Admin, &headers, peer.ip())?;
     }
     let mut samples = app.counters.samples();
-    samples.extend(app.media.counters());
+    samples.extend(app.media.counters().await?);
     let headers = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (CACHE_CONTROL, "no-store")];
     Ok((headers, render(&samples)).into_response())
 }

@@ -25,7 +25,7 @@ const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-poli
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// The pages' addresses; their scripts and styles are found by [`file`].
+/// The pages' addresses; their scripts and styles are found by [`file()`].
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
         .route("/", get(|headers: HeaderMap| page("index.html", headers)))

@@ -72,6 +72,7 @@ impl From<SignalError> for Problem {
     fn from(error: SignalError) -> Self {
         let detail = error.to_string();
         match error {
+            SignalError::InvalidName(_) => Self::invalid_stream_name(),
             SignalError::InvalidOffer(_) => Self::new(StatusCode::BAD_REQUEST, "invalid-offer", detail),
             SignalError::NoCommonCodec(_) => Self::new(StatusCode::NOT_ACCEPTABLE, "no-common-codec", detail),
             SignalError::NotLive => {

@@ -155,7 +155,8 @@ mod tests {
         let access = Access::default();
         let remote: IpAddr = "192.0.2.1".parse().unwrap();
         let mapped: IpAddr = "::ffff:127.0.0.1".parse().unwrap();
-        let table: &[(IpAddr, &[(&str, &str)], bool)] = &[
+        type Case = (IpAddr, &'static [(&'static str, &'static str)], bool);
+        let table: &[Case] = &[
             (LOCAL, &[("host", "127.0.0.1:8080")], true),
             (LOCAL, &[("host", "localhost:8080")], true),
             (mapped, &[("host", "[::1]:8080")], true),

@@ -212,10 +212,17 @@ pub(crate) fn samples(counters: &Counters) -> Vec<Sample> {
         let help = "Connected sessions by transport security.";
         samples.push(Sample::gauge("headwater_sessions_by_security", help, &labels, *count));
     }
+    samples.push(Sample::counter(
+        "headwater_worker_panics_total",
+        "Media workers begun anew.",
+        &[],
+        counters.panics,
+    ));
     let sum = |value: fn(&Totals) -> u64| counters.totals.iter().map(value).sum::<u64>();
     let ended = "Sessions ended, by reason.";
     let name = "headwater_sessions_ended_total";
-    let reasons: [(&'static str, fn(&Totals) -> u64); 6] = [
+    type Figure = fn(&Totals) -> u64;
+    let reasons: [(&'static str, Figure); 6] = [
         ("closed_by_peer", |totals| totals.closed_by_peer),
         ("closed_by_owner", |totals| totals.closed_by_owner),
         ("never_connected", |totals| totals.never_connected),
@@ -223,7 +230,9 @@ pub(crate) fn samples(counters: &Counters) -> Vec<Sample> {
         ("silent", |totals| totals.silent),
         ("replaced", |totals| totals.replaced),
     ];
-    samples.extend(reasons.map(|(reason, value)| Sample::counter(name, ended, &[("reason", reason)], sum(value))));
+    samples.extend(
+        reasons.map(|(reason, value)| Sample::counter(name, ended, &[("reason", reason)], sum(value))),
+    );
     let packets = "RTP packets by direction; resends count by themselves.";
     let name = "headwater_rtp_packets_total";
     samples.extend([

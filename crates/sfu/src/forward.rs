@@ -216,7 +216,11 @@ impl Forwarder {
             .formats()
             .iter()
             .map(|format| {
-                self.agreement.formats.iter().find(|(known, _)| matches(known, format)).map(|(_, types)| *types)
+                self.agreement
+                    .formats
+                    .iter()
+                    .find(|(known, _)| matches(known, format))
+                    .map(|(_, types)| *types)
             })
             .collect();
         if track.uses_playout_delay() {

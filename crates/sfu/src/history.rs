@@ -77,6 +77,7 @@ pub struct Cursor(u64);
 
 /// What a cursor finds.
 #[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a reader has to handle each")]
 pub enum Read<'a> {
     /// The next packet.
     Packet(Packet<'a>),

@@ -26,10 +26,10 @@ mod viewer;
 
 pub use config::{Config, ConfigError, Limits, STALE_AFTER, Takeover};
 pub use error::{Error, SignalError};
-pub use local::{LocalStream, MediaPacket};
 pub use event::{CloseReason, Event};
 pub use headwater_dtls::Certificate;
 pub use headwater_stun::{Transmit, Transport};
+pub use local::{LocalStream, MediaPacket};
 pub use peer::Security;
 pub use peer_id::PeerId;
 pub use sfu::{Datagram, Sfu};

@@ -77,7 +77,9 @@ impl Sfu {
         let Self { broadcasts, active, events, .. } = self;
         let Some(broadcast) = broadcasts.get_mut(stream.index) else { return false };
         let Some((serial, tracks)) = &broadcast.local else { return false };
-        let (true, Some(&(index, format))) = (*serial == stream.serial, tracks.get(track)) else { return false };
+        let (true, Some(&(index, format))) = (*serial == stream.serial, tracks.get(track)) else {
+            return false;
+        };
         let parts = Parts {
             sequence: packet.sequence,
             timestamp: packet.timestamp,

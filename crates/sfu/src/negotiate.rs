@@ -44,8 +44,9 @@ pub(crate) fn inbound(bitrate: u64) -> Capabilities {
     capabilities
 }
 
-/// What we give a viewer: what is live first, and further what a later publisher may bring.
-pub(crate) fn outbound(live: &[(Kind, Format)]) -> Capabilities {
+/// What we give a viewer of a stream with these kinds of media: what is live first, and further what a later publisher
+/// may bring.
+pub(crate) fn outbound(live: &[(Kind, Format)], kinds: &[Kind]) -> Capabilities {
     let feedback = ["nack", "nack pli", "ccm fir"];
     let mut capabilities = Capabilities::new(Direction::SendOnly);
     capabilities.audio = vec![CodecCapability::opus().with_feedback(&[])];
@@ -58,6 +59,12 @@ pub(crate) fn outbound(live: &[(Kind, Format)]) -> Capabilities {
     capabilities.video.extend(VIDEO.map(|name| CodecCapability::video(name).with_feedback(&feedback)));
     capabilities.audio_extensions = uris(&AUDIO_OUT);
     capabilities.video_extensions = uris(&VIDEO_OUT);
+    if !kinds.contains(&Kind::Audio) {
+        capabilities.audio.clear();
+    }
+    if !kinds.contains(&Kind::Video) {
+        capabilities.video.clear();
+    }
     capabilities.preference = Preference::Ours;
     capabilities
 }

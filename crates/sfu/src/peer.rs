@@ -22,6 +22,8 @@ use crate::viewer::Viewer;
 pub(crate) const MAX_WAITING_HANDSHAKE: usize = 4;
 /// DTLS datagrams larger than this do not occur.
 const MAX_HANDSHAKE_DATAGRAM: usize = 2048;
+/// What the answer to a check takes off the three bytes that may be sent for each received.
+const CHECK_RESPONSE: usize = 84;
 /// Room for one compound RTCP packet and its trailer.
 const RTCP_BYTES: usize = 1200;
 /// A closing peer says goodbye for at most this long.
@@ -40,7 +42,7 @@ pub(crate) enum Ice {
 #[derive(Debug)]
 pub(crate) enum Role {
     /// It sends media to us.
-    Publisher(Publisher),
+    Publisher(Box<Publisher>),
     /// We send media to it.
     Viewer(Viewer),
 }
@@ -157,7 +159,11 @@ pub(crate) struct Peer {
 impl std::fmt::Debug for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { state, path, security, .. } = self;
-        f.debug_struct("Peer").field("state", state).field("path", path).field("security", security).finish_non_exhaustive()
+        f.debug_struct("Peer")
+            .field("state", state)
+            .field("path", path)
+            .field("security", security)
+            .finish_non_exhaustive()
     }
 }
 
@@ -209,6 +215,7 @@ impl Peer {
 
     /// Takes a STUN datagram.
     pub(crate) fn handle_stun(&mut self, now: Instant, datagram: stun::Datagram<'_>) -> bool {
+        let bytes = datagram.contents.len();
         let accepted = match &mut self.ice {
             Ice::Lite(agent) => agent.handle_datagram(now, datagram).is_ok(),
             Ice::Full(agent) => agent.handle_datagram(now, datagram).is_ok(),
@@ -217,6 +224,9 @@ impl Peer {
             self.refused.stun += 1;
         }
         self.collect_ice(now);
+        if let Some(dtls) = self.dtls.as_mut().filter(|_| accepted) {
+            dtls.credit(bytes.saturating_sub(CHECK_RESPONSE / 3));
+        }
         accepted
     }
 
@@ -321,7 +331,9 @@ impl Peer {
             // The goodbye goes before close_notify, after which nothing is read any more.
             return Some(transmit);
         }
-        if let Some(dtls::Transmit { len, .. }) = self.dtls.as_mut().and_then(|dtls| dtls.poll_transmit(now, buf)) {
+        if let Some(dtls::Transmit { len, .. }) =
+            self.dtls.as_mut().and_then(|dtls| dtls.poll_transmit(now, buf))
+        {
             return Some(Transmit::new(path.transport, path.local, path.remote, len));
         }
         self.poll_rtcp(now, clock, tracks, &path, buf)

@@ -122,7 +122,13 @@ pub(crate) enum Handled {
 impl Publisher {
     /// A publisher of these media lines. `ssrc` is ours, in feedback; `bitrate` the most it may send, in bits
     /// per second.
-    pub(crate) fn new(agreements: Vec<Agreement>, ssrc: Ssrc, cname: String, bitrate: u64, now: Instant) -> Self {
+    pub(crate) fn new(
+        agreements: Vec<Agreement>,
+        ssrc: Ssrc,
+        cname: String,
+        bitrate: u64,
+        now: Instant,
+    ) -> Self {
         let line = |agreement| Line { agreement, track: 0, formats: Vec::new(), fir_sequence: 0 };
         Self {
             lines: agreements.into_iter().map(line).collect(),
@@ -200,7 +206,13 @@ impl Publisher {
     }
 
     /// Takes a compound RTCP packet that passed SRTCP. Returns `true` if the publisher said goodbye.
-    pub(crate) fn handle_rtcp(&mut self, now: Instant, clock: &NtpAnchor, bytes: &[u8], tracks: &mut [Track]) -> bool {
+    pub(crate) fn handle_rtcp(
+        &mut self,
+        now: Instant,
+        clock: &NtpAnchor,
+        bytes: &[u8],
+        tracks: &mut [Track],
+    ) -> bool {
         let mut bye = false;
         for packet in rtcp::packets(bytes).flatten() {
             match packet {
@@ -255,7 +267,8 @@ impl Publisher {
     /// When [`poll_feedback`](Self::poll_feedback) next has something to say.
     pub(crate) fn poll_timeout(&self, tracks: &[Track]) -> Instant {
         let nacks = self.sources.iter().filter_map(|source| source.nack.as_ref()?.poll_timeout());
-        let key_frames = self.bound_lines().filter_map(|(line, _)| tracks.get(line.track)?.key_frames.poll_timeout());
+        let key_frames =
+            self.bound_lines().filter_map(|(line, _)| tracks.get(line.track)?.key_frames.poll_timeout());
         nacks
             .chain(key_frames)
             .chain(self.transport_cc.poll_timeout())
@@ -300,7 +313,8 @@ impl Publisher {
 
     fn record_transport_sequence(&mut self, packet: &Packet<&[u8]>, received: Instant) {
         // BUNDLE: one id means one thing on all lines (RFC 9143 §9.1), so any line's map will do.
-        let id = self.lines.iter().find_map(|line| line.agreement.extensions.id(ExtensionKind::TransportSequence));
+        let id =
+            self.lines.iter().find_map(|line| line.agreement.extensions.id(ExtensionKind::TransportSequence));
         let value = id.and_then(|id| packet.extension_value(id)).and_then(|value| value.first_chunk::<2>());
         if let Some(value) = value {
             self.transport_cc.record(u16::from_be_bytes(*value), received);
@@ -329,15 +343,20 @@ impl Publisher {
             })
             .or_else(|| {
                 let takes = |line: &Line| {
-                    line.agreement.payload_types.iter().any(|(payload_type, _)| *payload_type == packet.payload_type())
+                    line.agreement
+                        .payload_types
+                        .iter()
+                        .any(|(payload_type, _)| *payload_type == packet.payload_type())
                 };
                 let mut fitting = self.lines.iter().enumerate().filter(|(_, line)| takes(line));
                 let (first, _) = fitting.next()?;
                 fitting.next().is_none().then_some(first)
             })?;
         let agreement = &self.lines[line].agreement;
-        let (_, meaning) =
-            agreement.payload_types.iter().find(|(payload_type, _)| *payload_type == packet.payload_type())?;
+        let (_, meaning) = agreement
+            .payload_types
+            .iter()
+            .find(|(payload_type, _)| *payload_type == packet.payload_type())?;
         let is_rtx = matches!(meaning, Meaning::Rtx(_));
         let clock_rate = agreement.formats.first().map_or(90_000, |format| format.clock_rate);
         let mut nack = (agreement.nack && !is_rtx).then(NackGenerator::default);
@@ -366,7 +385,8 @@ impl Publisher {
         }
         let line = &self.lines[source.line];
         let carried = carried(line, packet);
-        let (Some(track), Some(&format)) = (tracks.get_mut(line.track), line.formats.get(format as usize)) else {
+        let (Some(track), Some(&format)) = (tracks.get_mut(line.track), line.formats.get(format as usize))
+        else {
             return Handled::Nothing;
         };
         stored(line.track, track.push(received, clock.ntp(received), packet, format, carried))
@@ -393,7 +413,8 @@ impl Publisher {
         let meaning = line.agreement.payload_types.iter().find(|(payload_type, _)| *payload_type == of);
         let Some((_, Meaning::Media(format))) = meaning.copied() else { return Handled::Nothing };
         let carried = carried(line, packet);
-        let (Some(track), Some(&format)) = (tracks.get_mut(line.track), line.formats.get(format as usize)) else {
+        let (Some(track), Some(&format)) = (tracks.get_mut(line.track), line.formats.get(format as usize))
+        else {
             return Handled::Nothing;
         };
         if !track.has_started() {
@@ -418,7 +439,8 @@ impl Publisher {
         if source.is_rtx {
             return;
         }
-        let offset = self.clock_offset.get_or_insert(ClockOffset(clock.ntp(now).0.wrapping_sub(ntp.0)));
+        let offset =
+            self.clock_offset.get_or_insert_with(|| ClockOffset(clock.ntp(now).0.wrapping_sub(ntp.0)));
         let ntp = NtpTime(ntp.0.wrapping_add(offset.0));
         let line = &self.lines[source.line];
         if let Some(track) = tracks.get_mut(line.track) {

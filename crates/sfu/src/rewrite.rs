@@ -61,7 +61,8 @@ impl Run {
 
     fn timestamp(&self, source: u32) -> u32 {
         let behind = self.anchor.map_or(0, |anchor| anchor.wrapping_sub(source));
-        let compressed = if (behind as i32) > 0 { source.wrapping_add(behind - behind / CATCH_UP) } else { source };
+        let compressed =
+            if (behind as i32) > 0 { source.wrapping_add(behind - behind / CATCH_UP) } else { source };
         compressed.wrapping_add(self.timestamp_offset)
     }
 }
@@ -143,7 +144,8 @@ impl Rewriter {
     #[inline]
     pub(crate) fn leap(&self, meta: &Meta) -> u64 {
         let sent = self.highest.as_ref().map(|sent| sent.outgoing.sequence);
-        let next = self.runs.back().map(|run| run.outgoing_base + meta.sequence.saturating_sub(run.source_base));
+        let next =
+            self.runs.back().map(|run| run.outgoing_base + meta.sequence.saturating_sub(run.source_base));
         next.unwrap_or(0).saturating_sub(sent.or(next).unwrap_or(0))
     }
 

@@ -395,11 +395,15 @@ impl Sfu {
     pub(crate) fn wake_publisher(&mut self, id: PeerId) {
         let now = self.now;
         let Self { peers, broadcasts, control, .. } = self;
-        let Some((_, peer)) = peers.get_mut(id.index as usize).filter(|(serial, _)| *serial == id.serial) else {
+        let Some((_, peer)) = peers.get_mut(id.index as usize).filter(|(serial, _)| *serial == id.serial)
+        else {
             return;
         };
         let Some(broadcast) = broadcasts.get(peer.broadcast) else { return };
-        let is_due = broadcast.tracks.iter().any(|track| track.key_frames.poll_timeout().is_some_and(|due| due <= now));
+        let is_due = broadcast
+            .tracks
+            .iter()
+            .any(|track| track.key_frames.poll_timeout().is_some_and(|due| due <= now));
         if is_due && !peer.is_queued {
             peer.is_queued = true;
             control.push_back(id);
@@ -453,9 +457,19 @@ impl Sfu {
                 continue;
             };
             let peer = peers.get_mut(id.index as usize).map(|(_, peer)| peer);
-            if let Some(Peer { role: Role::Viewer(viewer), srtp: Some(srtp), path: Some(path), state, sent_bytes, sent_packets, scheduled, .. }) = peer
+            if let Some(Peer {
+                role: Role::Viewer(viewer),
+                srtp: Some(srtp),
+                path: Some(path),
+                state,
+                sent_bytes,
+                sent_packets,
+                scheduled,
+                ..
+            }) = peer
                 && *state == State::Connected
-                && let Some(burst) = viewer.next_burst(now, kind, &mut broadcast.tracks, &mut srtp.outbound, buf)
+                && let Some(burst) =
+                    viewer.next_burst(now, kind, &mut broadcast.tracks, &mut srtp.outbound, buf)
             {
                 let packets = burst.total.div_ceil(burst.segment) as u64;
                 *sent_bytes += burst.total as u64;
@@ -483,7 +497,9 @@ impl Sfu {
             let Self { peers, broadcasts, totals, .. } = self;
             let entry = peers.get_mut(id.index as usize).filter(|(serial, _)| *serial == id.serial);
             if let Some((_, peer)) = entry
-                && let Peer { role: Role::Viewer(viewer), srtp: Some(srtp), path: Some(path), broadcast, .. } = peer
+                && let Peer {
+                    role: Role::Viewer(viewer), srtp: Some(srtp), path: Some(path), broadcast, ..
+                } = peer
                 && let Some(broadcast) = broadcasts.get(*broadcast)
                 && let Some(len) = viewer.next_resend(now, &broadcast.tracks, &mut srtp.outbound, buf)
             {
@@ -549,7 +565,8 @@ impl Sfu {
 
     fn schedule(&mut self, id: PeerId) {
         let Self { peers, broadcasts, timers, .. } = self;
-        let Some((_, peer)) = peers.get_mut(id.index as usize).filter(|(serial, _)| *serial == id.serial) else {
+        let Some((_, peer)) = peers.get_mut(id.index as usize).filter(|(serial, _)| *serial == id.serial)
+        else {
             return;
         };
         let tracks = broadcasts.get(peer.broadcast).map_or(&[][..], |broadcast| &broadcast.tracks);
@@ -618,7 +635,9 @@ impl Sfu {
 
     fn bind_tracks(&mut self, now: Instant, id: PeerId, index: usize) {
         let Self { peers, broadcasts, .. } = self;
-        let (Some((_, peer)), Some(broadcast)) = (peers.get_mut(id.index as usize), broadcasts.get_mut(index)) else {
+        let (Some((_, peer)), Some(broadcast)) =
+            (peers.get_mut(id.index as usize), broadcasts.get_mut(index))
+        else {
             return;
         };
         let Role::Publisher(publisher) = &mut peer.role else { return };
@@ -644,7 +663,8 @@ impl Sfu {
     /// Takes a peer out of its broadcast; the broadcast goes when nobody is left.
     fn leave_broadcast(&mut self, id: PeerId) {
         // From here on the index may come to mean another broadcast.
-        let Some(index) = self.peer_mut(id).map(|peer| std::mem::replace(&mut peer.broadcast, NOWHERE)) else {
+        let Some(index) = self.peer_mut(id).map(|peer| std::mem::replace(&mut peer.broadcast, NOWHERE))
+        else {
             return;
         };
         let Some(broadcast) = self.broadcasts.get_mut(index) else { return };
@@ -692,7 +712,12 @@ impl Sfu {
 }
 
 /// Something new of a kind is there: its viewers get a round.
-pub(crate) fn start_round(broadcast: &mut Broadcast, index: usize, kind: Kind, active: &mut [VecDeque<usize>; 2]) {
+pub(crate) fn start_round(
+    broadcast: &mut Broadcast,
+    index: usize,
+    kind: Kind,
+    active: &mut [VecDeque<usize>; 2],
+) {
     let round = round_of(kind);
     broadcast.rounds[round].restart(broadcast.viewers.len());
     if !broadcast.rounds[round].is_listed && !broadcast.viewers.is_empty() {

@@ -20,6 +20,8 @@ use crate::sfu::Sfu;
 use crate::track::{Format, Kind};
 use crate::viewer::{Line, Viewer};
 
+/// What a client lets its server send, in bits per second: more than any network carries.
+const UNLIMITED: u64 = 1 << 40;
 /// Candidates that one fragment or offer may bring; a lite agent needs none of them.
 const MAX_CANDIDATES: usize = 64;
 
@@ -81,7 +83,8 @@ impl Sfu {
         let publisher =
             Publisher::new(agreements, ssrc, self.cname(), self.config.limits.publish_bitrate, now);
         let index = self.broadcast(stream);
-        let peer = self.admit(now, index, Role::Publisher(publisher), ice, handshake, &credentials, from);
+        let peer =
+            self.admit(now, index, Role::Publisher(Box::new(publisher)), ice, handshake, &credentials, from);
         self.broadcasts[index].pending.push(peer);
         Ok(Accepted { peer, answer: answer.session.to_string() })
     }
@@ -112,7 +115,7 @@ impl Sfu {
         let offer = Session::parse(offer).map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
         let live: Vec<(Kind, Format)> =
             broadcast.live_formats().map(|(kind, format)| (kind, format.clone())).collect();
-        let capabilities = negotiate::outbound(&live);
+        let capabilities = negotiate::outbound(&live, &self.kinds_of(broadcast));
         let credentials = self.credentials();
         let mut local = self.local(&credentials);
         let cname = self.cname();
@@ -182,8 +185,9 @@ impl Sfu {
             }
             Ice::Full(agent) => {
                 for text in fragment.candidates().take(MAX_CANDIDATES) {
-                    let candidate: Candidate =
-                        text.parse().map_err(|_| SignalError::InvalidOffer(format!("bad candidate: {text}")))?;
+                    let candidate: Candidate = text
+                        .parse()
+                        .map_err(|_| SignalError::InvalidOffer(format!("bad candidate: {text}")))?;
                     let _ = agent.add_remote_candidate(candidate);
                 }
                 if fragment.is_end_of_candidates() {
@@ -209,8 +213,7 @@ impl Sfu {
         let index = self.broadcast(stream);
         if what.send {
             for format in &what.formats {
-                let outgoing =
-                    Outgoing::new("headwater", format.codec.name(), &*cname, self.seeds.u32());
+                let outgoing = Outgoing::new("headwater", format.codec.name(), &*cname, self.seeds.u32());
                 if format.codec.is_video() {
                     let rtx = self.seeds.u32();
                     local.video.push(outgoing.with_rtx(rtx));
@@ -236,7 +239,7 @@ impl Sfu {
             Role::Viewer(Viewer::new(Vec::new(), cname))
         } else {
             let ssrc = Ssrc(self.seeds.u32());
-            Role::Publisher(Publisher::new(Vec::new(), ssrc, cname, u64::MAX / 2_000_000, now))
+            Role::Publisher(Box::new(Publisher::new(Vec::new(), ssrc, cname, UNLIMITED, now)))
         };
         let ice = Ice::Full(Box::new(agent));
         let here = IpAddr::from([127, 0, 0, 1]);
@@ -275,7 +278,7 @@ impl Sfu {
         match &mut entry.role {
             Role::Viewer(viewer) => *viewer = Viewer::new(lines, cname),
             Role::Publisher(publisher) => {
-                *publisher = Publisher::new(agreements, ssrc, cname, u64::MAX / 2_000_000, now);
+                **publisher = Publisher::new(agreements, ssrc, cname, UNLIMITED, now);
             }
         }
         entry.expect(fingerprints, role);
@@ -298,6 +301,17 @@ impl Sfu {
         self.offers.remove(&peer);
         self.touched(now, peer);
         Ok(())
+    }
+
+    /// What the stream's publisher has: who asks for pictures of a stream that has none is told so, since a player that
+    /// was promised them shows nothing, and plays no sound either, until they come.
+    fn kinds_of(&self, broadcast: &Broadcast) -> Vec<Kind> {
+        match broadcast.publisher.and_then(|publisher| self.peer(publisher)) {
+            Some(Peer { role: Role::Publisher(publisher), .. }) => {
+                publisher.agreements().map(|agreement| agreement.kind).collect()
+            }
+            _ => broadcast.tracks.iter().map(|track| track.kind).collect(),
+        }
     }
 
     fn check_limits(&self, stream: &str, from: IpAddr) -> Result<(), SignalError> {
@@ -402,7 +416,8 @@ impl Sfu {
                 Kind::Audio => local.audio.get(*nth),
                 Kind::Video => local.video.get(*nth),
             };
-            let (Some(outgoing), Some(track)) = (outgoing, self.broadcasts[index].track_for(kind, *nth)) else {
+            let (Some(outgoing), Some(track)) = (outgoing, self.broadcasts[index].track_for(kind, *nth))
+            else {
                 continue;
             };
             *nth += 1;
@@ -472,7 +487,8 @@ fn worker_prefix(worker: u8) -> String {
 
 pub(crate) fn check_name(stream: &str) -> Result<(), SignalError> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    let valid = (1..=64).contains(&stream.len()) && stream.bytes().all(is_allowed) && !stream.starts_with('.');
+    let valid =
+        (1..=64).contains(&stream.len()) && stream.bytes().all(is_allowed) && !stream.starts_with('.');
     if valid { Ok(()) } else { Err(SignalError::InvalidName(stream.chars().take(80).collect())) }
 }
 

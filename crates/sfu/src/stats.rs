@@ -138,7 +138,9 @@ impl Sfu {
         let info = |broadcast: &crate::broadcast::Broadcast| StreamInfo {
             name: broadcast.name.clone(),
             is_live: broadcast.live_since.is_some(),
-            live_for: broadcast.live_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
+            live_for: broadcast
+                .live_since
+                .map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
             viewers: broadcast
                 .viewers
                 .iter()
@@ -150,7 +152,9 @@ impl Sfu {
                 .filter(|track| track.has_started())
                 .map(|track| TrackInfo {
                     kind: track.kind,
-                    codec: track.live_format().map_or_else(String::new, |format| format.codec.name().to_owned()),
+                    codec: track
+                        .live_format()
+                        .map_or_else(String::new, |format| format.codec.name().to_owned()),
                     resolution: track.resolution(),
                     key_frame_requests: track.key_frames.sent,
                     history_bytes: track.history.bytes(),

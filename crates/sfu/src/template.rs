@@ -71,7 +71,8 @@ impl Template {
         let mut bytes = vec![0; 12];
         bytes[0] = 0x80;
         bytes[8..12].copy_from_slice(&ssrc.0.to_be_bytes());
-        let mut template = Self { bytes: Vec::new(), orientation: None, audio_level: None, playout_delay: None };
+        let mut template =
+            Self { bytes: Vec::new(), orientation: None, audio_level: None, playout_delay: None };
         if !elements.is_empty() {
             bytes[0] |= 0x10;
             bytes.extend_from_slice(if two_byte { &TWO_BYTE_PROFILE } else { &ONE_BYTE_PROFILE });

@@ -19,6 +19,7 @@ const MAX_KEY_FRAME_PACKETS: u64 = 1024;
 
 /// Audio or video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(clippy::exhaustive_enums, reason = "media is one or the other")]
 pub enum Kind {
     /// Sound. It goes before video.
     Audio,
@@ -68,6 +69,7 @@ impl SenderClock {
 
 /// What became of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "it is new or it is not")]
 pub enum Pushed {
     /// It stands in the history.
     Stored {

@@ -161,7 +161,13 @@ impl Viewer {
     }
 
     /// Takes a compound RTCP packet that passed SRTCP.
-    pub(crate) fn handle_rtcp(&mut self, now: Instant, clock: &NtpAnchor, bytes: &[u8], tracks: &mut [Track]) {
+    pub(crate) fn handle_rtcp(
+        &mut self,
+        now: Instant,
+        clock: &NtpAnchor,
+        bytes: &[u8],
+        tracks: &mut [Track],
+    ) {
         for packet in rtcp::packets(bytes).flatten() {
             match packet {
                 rtcp::Packet::ReceiverReport(report) => {
@@ -233,7 +239,7 @@ impl Viewer {
         self.reported
     }
 
-    fn report(&mut self, ntp: NtpTime, tracks: &[Track], rtcp: &mut Builder<'_>) -> bool {
+    fn report(&self, ntp: NtpTime, tracks: &[Track], rtcp: &mut Builder<'_>) -> bool {
         // One base for sound and picture: the publisher's reports once all its tracks have one, else the arrival
         // of their first packets. Mixing the two would put them apart by the encoder's delay.
         let by_report = self
@@ -285,7 +291,8 @@ impl Viewer {
         if self.resends.len() >= MAX_PENDING_RESENDS {
             return;
         }
-        while self.recent.front().is_some_and(|(.., at)| now.saturating_duration_since(*at) > RESEND_INTERVAL) {
+        while self.recent.front().is_some_and(|(.., at)| now.saturating_duration_since(*at) > RESEND_INTERVAL)
+        {
             self.recent.pop_front();
         }
         let just_resent = self.recent.iter().any(|(l, s, _)| (*l, *s) == (line, sequence));

@@ -265,7 +265,7 @@ fn push_client_hello(exchange: &mut Exchange, cookie: &[u8]) {
     });
 }
 
-fn emit_extensions(srtp_profiles: &[u16], out: &mut Vec<u8>) {
+pub(super) fn emit_extensions(srtp_profiles: &[u16], out: &mut Vec<u8>) {
     let start = out.len();
     put_extension(out, ExtensionType::EXTENDED_MASTER_SECRET, |_| ());
     put_extension(out, ExtensionType::RENEGOTIATION_INFO, renegotiation_info::emit);

@@ -309,3 +309,6 @@ fn cookie(secret: &[u8; 32], hello: &ClientHello<'_>) -> [u8; 32] {
     hello.cipher_suites().for_each(|suite| rest.update(&suite.to_be_bytes()));
     hmac_sha256(secret, &[&hello.version.0.to_be_bytes(), &hello.random, hello.session_id, &rest.finish()])
 }
+
+#[cfg(test)]
+mod tests;

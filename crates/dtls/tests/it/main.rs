@@ -1,4 +1,9 @@
 //! Behaviour of the public API. `pair` is the harness: two ends, a link that loses what a test says, time that jumps.
 
+mod browsers;
 mod handshake;
+mod hostile;
+mod loss;
 mod pair;
+mod properties;
+mod wire;

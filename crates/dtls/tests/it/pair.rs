@@ -12,13 +12,15 @@ use headwater_dtls::{
 pub(crate) const LATENCY: Duration = Duration::from_millis(10);
 
 /// What the link does with one datagram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     Deliver,
     Drop,
     Duplicate,
     /// Arrives this much later than others.
     Delay(Duration),
+    /// Somebody in the middle changes it.
+    Replace(Vec<u8>),
 }
 
 pub(crate) struct End {
@@ -155,15 +157,17 @@ impl Pair {
                 let index = end.sent.len();
                 end.sent.push(buf.clone());
                 let to_server = role == Role::Client;
-                let copies: &[Duration] = match rule(role, index, &buf) {
-                    Fate::Drop => &[],
-                    Fate::Deliver => &[Duration::ZERO],
-                    Fate::Duplicate => &[Duration::ZERO, Duration::from_millis(1)],
-                    Fate::Delay(by) => &[by],
+                let one = Duration::ZERO;
+                let copies = match rule(role, index, &buf) {
+                    Fate::Drop => vec![],
+                    Fate::Deliver => vec![(one, buf)],
+                    Fate::Duplicate => vec![(one, buf.clone()), (Duration::from_millis(1), buf)],
+                    Fate::Delay(by) => vec![(by, buf)],
+                    Fate::Replace(other) => vec![(one, other)],
                 };
-                for delay in copies {
+                for (delay, bytes) in copies {
                     self.count += 1;
-                    self.in_flight.push_back((now + LATENCY + *delay, self.count, to_server, buf.clone()));
+                    self.in_flight.push_back((now + LATENCY + delay, self.count, to_server, bytes));
                 }
             }
         }

@@ -145,7 +145,11 @@ fn is_same_format(name: &str, one: &str, other: &str) -> bool {
 
 /// Whether who says `decoder` as `a=fmtp` of the codec `name` plays a stream that its sender describes as `stream`.
 pub fn plays(name: &str, decoder: &str, stream: &str) -> bool {
-    if name.eq_ignore_ascii_case("h264") { plays_h264(decoder, stream) } else { is_same_format(name, decoder, stream) }
+    if name.eq_ignore_ascii_case("h264") {
+        plays_h264(decoder, stream)
+    } else {
+        is_same_format(name, decoder, stream)
+    }
 }
 
 /// Firefox knows only Constrained Baseline, and what browsers call Baseline (42001f) has none of the tools that

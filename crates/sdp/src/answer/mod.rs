@@ -10,8 +10,8 @@ pub use error::AnswerError;
 pub(crate) use section::{OutgoingTracks, bandwidths, describe_outgoing, local_transport};
 pub(crate) use transport::{bundle_tag, remote};
 
-pub use self::codec::plays;
 use self::codec::Chosen;
+pub use self::codec::plays;
 
 use crate::{
     attribute::{Direction, Extension, Group},

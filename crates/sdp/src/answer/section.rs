@@ -59,10 +59,8 @@ pub(crate) fn local_transport(local: &Local, setup: Setup, is_tag: bool) -> Tran
 
 /// Both spellings: Firefox reads `TIAS` (RFC 3890), everybody `AS`.
 pub(crate) fn bandwidths(bitrate: Option<u64>) -> Vec<Bandwidth> {
-    bitrate
-        .into_iter()
-        .flat_map(|bitrate| [Bandwidth::new("AS", bitrate.div_ceil(1_000)), Bandwidth::new("TIAS", bitrate)])
-        .collect()
+    // RFC 9429 §5.9 knows both AS and TIAS. One line is enough, and some parsers (str0m 0.25) stumble over a second.
+    bitrate.into_iter().map(|bitrate| Bandwidth::new("TIAS", bitrate)).collect()
 }
 
 /// The tracks not yet given to a section.

@@ -210,7 +210,6 @@ fn parameters_and_a_bitrate_of_ours_can_be_said() {
     capabilities.max_video_bitrate = Some(2_500_001);
     let answer = answer(&offer, &capabilities, &local()).expect("an answer");
     assert!(has_line(&answer.session.media[0], "a=fmtp:111 minptime=10;stereo=1;useinbandfec=0"));
-    assert!(has_line(&answer.session.media[1], "b=AS:2501"));
     assert!(has_line(&answer.session.media[1], "b=TIAS:2500001"));
     assert!(answer.session.media[0].bandwidths.is_empty());
     assert_eq!(answer.media[0].codecs[0].parameter("useinbandfec"), Some("1"), "what the peer said");

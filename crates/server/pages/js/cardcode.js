@@ -10,7 +10,7 @@ export const CELLS = 40;
 /** Shares of width and height. */
 export const STRIP = { x: 0.1, y: 0.92, width: 0.8, height: 0.06 };
 /** The disc that turns white for FLASH_MS at each full second, with the beep. */
-export const FLASH = { x: 0.83, y: 0.715, radius: 0.06 /* of height */ };
+export const FLASH = { x: 0.83, y: 0.715, radius: 0.06 /* of the height, or of 9/16 of the width where that is less */ };
 export const FLASH_MS = 100;
 
 const MODULUS = 2 ** 32;

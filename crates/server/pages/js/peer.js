@@ -15,6 +15,7 @@ const TRICKLE_PAUSE = 40; // ms in which candidates are collected into one PATCH
 const CONNECT_PATIENCE = 12_000; // ms from answer to connected
 const RESTART_PATIENCE = 6_000; // ms for an ICE restart to help
 const DISCONNECT_PATIENCE = 1_500; // ms: many disconnects heal by themselves
+const GOODBYE_PATIENCE = 400; // ms for DELETE to arrive before the connection closes anyway
 const LONGEST_PAUSE = 10_000; // ms between tries
 
 export class Peer extends EventTarget {
@@ -231,9 +232,12 @@ export class Peer extends EventTarget {
     this.#abort?.abort();
     this.#mending = false;
     this.#outbox = null;
-    this.pc?.close();
-    this.resource?.delete();
+    const { pc, resource } = this;
     this.pc = this.resource = null;
+    if (!resource) return pc?.close();
+    // DELETE goes first: after the DTLS goodbye there would be no session left to delete.
+    setTimeout(() => pc.close(), GOODBYE_PATIENCE);
+    resource.delete().then(() => pc.close());
   }
 
   #end(state) {

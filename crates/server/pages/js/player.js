@@ -80,6 +80,9 @@ export class Player {
     this.#volumeWorks = video.volume === 0.5; // on iPhones only the keys at the side change it
     video.volume = before;
     $('unmute').addEventListener('click', () => this.setMuted(false));
+    this.stage.addEventListener('click', (event) => {
+      if (this.needsTap && !event.target.closest('.controls, .cover')) this.setMuted(false); // the whole picture is the button
+    });
     $('mute').addEventListener('click', () => this.setMuted(!video.muted && video.volume > 0));
     $('volume').addEventListener('input', () => {
       video.volume = Number($('volume').value) / 100;

@@ -13,10 +13,11 @@ import { openSource, reshape } from './sources.js';
 import { Settings } from './settings.js';
 import { StatsReader } from './stats.js';
 import { WhipClient } from './whip.js';
-import { dress, setIcon } from './icons.js';
+import { dress } from './icons.js';
 import { $, askToken, notice, say, show } from './ui.js';
 import { Gauge } from './gauge.js';
 import { Share } from './share.js';
+import { renderToggles, wireToggles } from './toggles.js';
 
 takeFromAddress(['publish']);
 dress();
@@ -151,7 +152,8 @@ async function start() {
       video: params.video === false ? undefined : source.video,
       audio: params.audio === false ? undefined : source.audio,
     },
-    encoding: { codec, bitrate, fps },
+    // A test card that shrinks tests nothing: it rather drops frames. Elsewhere the browser decides.
+    encoding: { codec, bitrate, fps, degradation: source.card ? 'maintain-resolution' : undefined },
   });
   client.addEventListener('state', onState);
   await client.connect();
@@ -229,32 +231,14 @@ function render() {
   say($('preview-start'), settings.source === 'screen' ? 'Share a screen' : settings.source === 'camera' ? 'Turn on the camera' : 'Show the test card');
   settings.lock(up);
   share.render({ up: now === 'live' || now === 'reconnecting', stream: streamName() });
-  renderToggles();
-}
-
-function renderToggles() {
-  const mutes = [['mute', source?.audio, ['mic', 'mic-off'], ['Mute the sound', 'Turn the sound on']],
-    ['camera-off', source?.video, ['camera', 'camera-off'], ['Stop the picture', 'Show the picture']]];
-  for (const [id, track, icons, labels] of mutes) {
-    const off = track ? !track.enabled : false;
-    $(id).disabled = !track;
-    $(id).setAttribute('aria-pressed', off);
-    $(id).setAttribute('aria-label', labels[Number(off)]);
-    $(id).title = labels[Number(off)];
-    setIcon($(id), icons[Number(off)]);
-  }
-}
-
-function toggle(track) {
-  if (track) track.enabled = !track.enabled;
-  render();
+  renderToggles(source);
 }
 
 async function applyQuality() {
   const { width, height, fps, bitrate } = settings.read();
   try {
     if (source) await reshape(source, { width, height, fps });
-    if (isUp()) await client.limit({ bitrate, fps });
+    if (isUp()) await client.limit({ bitrate, fps, degradation: client.encoding.degradation });
   } catch (error) {
     complain(captureWords(error, 'camera'));
   }
@@ -263,8 +247,7 @@ async function applyQuality() {
 $('go-live').addEventListener('click', start);
 $('stop').addEventListener('click', stop);
 $('preview-start').addEventListener('click', preview);
-$('mute').addEventListener('click', () => toggle(source?.audio));
-$('camera-off').addEventListener('click', () => toggle(source?.video));
+wireToggles(() => source, render);
 $('settings').addEventListener('submit', (event) => event.preventDefault());
 for (const kind of ['camera', 'screen', 'testcard']) {
   $(`source-${kind}`).addEventListener('change', () => choose(kind));

@@ -3,6 +3,8 @@
 const round = (value, digits = 0) => (Number.isFinite(value) ? Number(value.toFixed(digits)) : null);
 const ms = (seconds, digits = 0) => round(seconds * 1000, digits);
 
+const SHORTEST = 400; // ms that rates are taken over at least, however often somebody asks
+
 /** Reads one peer connection again and again; rates are since the last read. */
 export class StatsReader {
   constructor(pc) {
@@ -10,8 +12,19 @@ export class StatsReader {
   }
 
   #last = new Map();
+  #digest = null;
+  #readAt = -Infinity;
 
-  async read() {
+  /** The digest; the last one again if that is younger than SHORTEST. */
+  read() {
+    if (performance.now() - this.#readAt >= SHORTEST) {
+      this.#readAt = performance.now();
+      this.#digest = this.#read();
+    }
+    return this.#digest;
+  }
+
+  async #read() {
     const report = await this.pc.getStats();
     const all = [...report.values()];
     const digest = { at: Date.now(), connection: this.#connection(report, all), video: null, audio: null };
@@ -36,7 +49,7 @@ export class StatsReader {
   #rate(item, name) {
     const before = this.#last.get(item.id);
     const seconds = before ? (item.timestamp - before.timestamp) / 1000 : 0;
-    return seconds > 0 ? this.#grown(item, name) / seconds : null;
+    return seconds > 0 ? this.#grown(item, name) / seconds : NaN; // unknown: round() makes it null
   }
 
   #connection(report, all) {

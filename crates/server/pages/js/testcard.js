@@ -121,23 +121,27 @@ function paintBars(c, w, h) {
   }
 }
 
+/** Sizes follow the height, or the width of pictures narrower than 16:9. */
+const unit = (w, h) => Math.min(h, (w * 9) / 16);
+
 function paintClock(c, w, h, now, name, format) {
+  const u = unit(w, h);
   const date = new Date(now);
   const two = (n) => String(n).padStart(2, '0');
   const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
   c.textBaseline = 'alphabetic';
   c.textAlign = 'left';
-  c.font = `600 ${h * 0.13}px ${MONO}`;
+  c.font = `600 ${u * 0.13}px ${MONO}`;
   c.fillStyle = '#f2f7f6';
   c.fillText(time, w * 0.05, h * 0.66);
   const shift = c.measureText(time).width;
-  c.font = `500 ${h * 0.075}px ${MONO}`;
+  c.font = `500 ${u * 0.075}px ${MONO}`;
   c.fillStyle = '#4fd1c5';
   c.fillText(`.${String(date.getMilliseconds()).padStart(3, '0')}`, w * 0.05 + shift, h * 0.66);
-  c.font = `600 ${h * 0.055}px ${SANS}`;
+  c.font = `600 ${u * 0.055}px ${SANS}`;
   c.fillStyle = '#f2f7f6';
   c.fillText(name, w * 0.052, h * 0.755, w * 0.6);
-  c.font = `400 ${h * 0.04}px ${SANS}`;
+  c.font = `400 ${u * 0.04}px ${SANS}`;
   c.fillStyle = '#8fa3a0';
   c.fillText(format, w * 0.052, h * 0.815);
 }
@@ -146,20 +150,21 @@ function paintClock(c, w, h, now, name, format) {
 function paintDial(c, w, h, now, phase) {
   const x = FLASH.x * w;
   const y = FLASH.y * h;
-  const radius = h * 0.16;
-  c.lineWidth = Math.max(1, h * 0.006);
+  const u = unit(w, h);
+  const radius = u * 0.16;
+  c.lineWidth = Math.max(1, u * 0.006);
   c.strokeStyle = '#2c3a3a';
   c.beginPath();
   c.arc(x, y, radius, 0, Math.PI * 2);
   c.stroke();
   c.strokeStyle = '#4fd1c5';
-  c.lineWidth = Math.max(2, h * 0.014);
+  c.lineWidth = Math.max(2, u * 0.014);
   c.beginPath();
   c.arc(x, y, radius, -Math.PI / 2, -Math.PI / 2 + phase * Math.PI * 2);
   c.stroke();
   c.fillStyle = now % 1000 < FLASH_MS ? '#ffffff' : '#1d2828';
   c.beginPath();
-  c.arc(x, y, FLASH.radius * h, 0, Math.PI * 2);
+  c.arc(x, y, FLASH.radius * u, 0, Math.PI * 2);
   c.fill();
 }
 

@@ -22,7 +22,7 @@ export class WhipClient extends Peer {
   #senders;
   #conflicts = 0;
 
-  prepare(pc) {
+  async prepare(pc) {
     this.#senders = {};
     const stream = new MediaStream([this.tracks.audio, this.tracks.video].filter(Boolean));
     for (const kind of ['audio', 'video']) {
@@ -36,6 +36,7 @@ export class WhipClient extends Peer {
       if (kind === 'video' && this.encoding.codec) preferCodec(transceiver, this.encoding.codec, 'send');
       this.#senders[kind] = transceiver.sender;
     }
+    if (this.encoding.degradation) await this.limit(this.encoding).catch(() => {}); // a wish; not every browser knows it
   }
 
   adjustAnswer(answer) {

@@ -1,3 +1,5 @@
+use clap::Parser;
+
 use super::*;
 
 /// The settings that these arguments and this file give (the environment is `tests/it`'s matter).

@@ -81,9 +81,10 @@ async fn a_server_that_stops_takes_no_offers() {
 
 #[tokio::test]
 async fn a_session_that_nobody_waits_for_is_closed_again() {
+    type Later = Box<dyn FnOnce() + Send>;
     /// Answers a publish only when told to.
     #[derive(Clone, Default)]
-    struct Slow(Fake, Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>);
+    struct Slow(Fake, Arc<Mutex<Option<Later>>>);
     impl Backend for Slow {
         fn publish(
             &self,
@@ -122,7 +123,8 @@ async fn a_session_that_nobody_waits_for_is_closed_again() {
     } // the client hangs up
     let answer = slow.1.lock().unwrap().take().unwrap();
     answer();
-    assert_eq!((slow.0.0.lock().unwrap().made, slow.0.sessions()), (1, 0));
+    let made = slow.0.0.lock().unwrap().made;
+    assert_eq!((made, slow.0.sessions()), (1, 0));
 }
 
 #[tokio::test]

@@ -25,7 +25,12 @@ fn garbage_from_strangers_and_in_the_viewers_name_changes_nothing() {
                     *byte = first;
                 }
                 if round % 2 == 0 {
-                    rig.net.inject(stranger, "203.0.113.200:9".parse().expect("an address"), server(), &bytes);
+                    rig.net.inject(
+                        stranger,
+                        "203.0.113.200:9".parse().expect("an address"),
+                        server(),
+                        &bytes,
+                    );
                 } else {
                     rig.net.inject(viewer, peer, server(), &bytes);
                 }

@@ -44,7 +44,10 @@ fn a_second_publisher_waits_until_the_first_has_been_silent_for_two_seconds() {
     rig.publisher().expect("the first is stale");
     rig.advance(1000);
     assert_eq!(rig.net[rig.server].closed(), [CloseReason::Replaced]);
-    assert!(rig.net[viewer].seen().video.last().is_some_and(|seen| seen.frame < 40), "it is the new one's video");
+    assert!(
+        rig.net[viewer].seen().video.last().is_some_and(|seen| seen.frame < 40),
+        "it is the new one's video"
+    );
 }
 
 #[test]

@@ -37,7 +37,11 @@ fn a_late_joiner_starts_at_the_cached_key_frame_and_is_live_at_once() {
     let (first, last) = (seen.video[0].timestamp, seen.video[60].timestamp);
     let span = Duration::from_secs_f64(f64::from(last.wrapping_sub(first)) / 90_000.0);
     assert!(span < Duration::from_millis(400), "{span:?}");
-    assert_eq!(rig.net[publisher].events.len(), requests_before, "nobody asked the publisher for a key frame");
+    assert_eq!(
+        rig.net[publisher].events.len(),
+        requests_before,
+        "nobody asked the publisher for a key frame"
+    );
 }
 
 #[test]
@@ -45,9 +49,8 @@ fn without_a_fresh_key_frame_one_is_asked_for_once_however_many_join() {
     let (mut rig, publisher, _) = Rig::one_viewer(Link::lan());
     rig.advance(5000);
     let wanted = |rig: &Rig| {
-        let is_request = |event: &&headwater_sfu::Event| {
-            matches!(event, headwater_sfu::Event::KeyFrameWanted { .. })
-        };
+        let is_request =
+            |event: &&headwater_sfu::Event| matches!(event, headwater_sfu::Event::KeyFrameWanted { .. });
         rig.net[publisher].events.iter().filter(is_request).count()
     };
     let before = wanted(&rig);
@@ -72,7 +75,10 @@ fn packets_of_one_frame_leave_as_one_message() {
     headwater_netsim::Endpoint::handle_timeout(node, now);
     let mut buf = Vec::new();
     let mut bursts = Vec::new();
-    while let Some(transmit) = { buf.clear(); node.sfu.poll_transmit(now, &mut buf) } {
+    while let Some(transmit) = {
+        buf.clear();
+        node.sfu.poll_transmit(now, &mut buf)
+    } {
         assert_eq!(transmit.remote, server);
         if let Some(segment) = transmit.segment_size {
             bursts.push(transmit.len.div_ceil(usize::from(segment)));
@@ -89,6 +95,8 @@ fn audio_only_and_video_only_streams_play() {
         rig.until_live();
         let viewer = rig.viewer().expect("the offer is good");
         rig.advance(2000);
+        let lines = rig.answer.lines().filter(|line| *line == "a=sendonly").count();
+        assert_eq!(lines, 1, "no promise of what the stream lacks: {}", rig.answer);
         let seen = rig.net[viewer].seen();
         assert_eq!((!seen.video.is_empty(), !seen.audio.is_empty()), (video, audio));
     }

@@ -180,7 +180,11 @@ impl Node {
                     // Key frames carry the number behind their start code and size.
                     frame: frame.map_or(0, |bytes| u32::from_be_bytes(*bytes)),
                 };
-                if video { watching.video.push(seen) } else { watching.audio.push(seen) };
+                if video {
+                    watching.video.push(seen);
+                } else {
+                    watching.audio.push(seen);
+                };
             }
         }
     }
@@ -246,6 +250,8 @@ impl Endpoint for Node {
 pub(crate) struct Rig {
     pub(crate) net: Network<Node>,
     pub(crate) server: EndpointId,
+    /// The last answer to a viewer.
+    pub(crate) answer: String,
     start: Instant,
     clients: u8,
 }
@@ -260,7 +266,7 @@ impl Rig {
         let mut net = Network::starting_at(start).link(link).seed(11);
         let server = Node::new(SERVER_ADDRESS, 1, start, configure);
         let server = net.add(server, &[SERVER_ADDRESS.parse().expect("an address")]);
-        Self { net, server, start, clients: 0 }
+        Self { net, server, answer: String::new(), start, clients: 0 }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -283,8 +289,10 @@ impl Rig {
         let (mut node, address) = self.client();
         let formats = vec![vp8(), opus()];
         let stream = node.sfu.open_stream(now, "stream", &formats).expect("a new stream");
-        let offered: Vec<_> =
-            formats.into_iter().filter(|format| if format.codec.is_video() { video } else { audio }).collect();
+        let offered: Vec<_> = formats
+            .into_iter()
+            .filter(|format| if format.codec.is_video() { video } else { audio })
+            .collect();
         let offered = node.sfu.offer(now, "stream", &Offering::sending(offered))?;
         let accepted = self.net.get_mut(self.server).sfu.publish(now, "stream", &offered.offer, here())?;
         node.sfu.accept_answer(now, offered.peer, &accepted.answer)?;
@@ -320,6 +328,7 @@ impl Rig {
         let offered = node.sfu.offer(now, "stream", &Offering::receiving(vec![vp8(), opus()]))?;
         let accepted = self.net.get_mut(self.server).sfu.watch(now, "stream", &offered.offer, here())?;
         node.sfu.accept_answer(now, offered.peer, &accepted.answer)?;
+        self.answer = accepted.answer;
         node.peer = Some(offered.peer);
         node.watching = Some(Watching::default());
         Ok(node)

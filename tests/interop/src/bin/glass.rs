@@ -221,7 +221,8 @@ impl Bench {
         println!("viewer's picture after the new publisher's first packet:");
         let mut rows = Vec::new();
         for way in ["deleted", "killed", "reloaded"].into_iter().cycle().take(restarts) {
-            std::thread::sleep(Duration::from_millis(1500));
+            // What a restart leaves behind in the viewer's buffers shows here.
+            let latency = rig::measure(&viewer, Duration::from_millis(1500))?.latency.0;
             publisher = match way {
                 "deleted" => {
                     publisher.eval("rig.kept.publisher.close()", PATIENCE)?;
@@ -248,8 +249,8 @@ impl Bench {
                 Err(error) => return Err(error),
             };
             let memory = server.resident_bytes().unwrap_or_default() / 1024;
-            println!("  {way:8} {resumed:5.0} ms   server {memory} KiB");
-            rows.push(json!({ "way": way, "resumed_ms": resumed, "server_kib": memory }));
+            println!("  {way:8} {resumed:5.0} ms   latency before {latency:.0} ms, server {memory} KiB");
+            rows.push(json!({ "way": way, "resumed_ms": resumed, "latency_before_ms": latency, "server_kib": memory }));
             server.check_alive()?;
             if resumed.is_nan() {
                 rig::watch(&viewer, &server.whep(STREAM), false, &json!({}))?;

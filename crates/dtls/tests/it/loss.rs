@@ -1,0 +1,152 @@
+//! What the network does: loses, repeats, reorders.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use headwater_dtls::{CloseReason, Role};
+
+use crate::pair::{Fate, LATENCY, Pair};
+use crate::wire::records;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// MTU 200 makes eight or more datagrams of the handshake.
+fn small() -> Pair {
+    Pair::with(|config| config.mtu = 200, |config| config.mtu = 200)
+}
+
+/// Runs with one datagram's fate decided, for each datagram in both directions.
+fn for_each_datagram(make: fn() -> Pair, fate: Fate, limit: Duration) {
+    for role in [Role::Client, Role::Server] {
+        for victim in 0..8 {
+            let mut pair = make();
+            pair.run_with(LIMIT, &mut |from, index, _| {
+                if from == role && index == victim { fate.clone() } else { Fate::Deliver }
+            });
+            assert!(pair.both_connected(), "{role:?} {victim} {fate:?}");
+            assert!(pair.elapsed() < limit, "{role:?} {victim} {fate:?}: {:?}", pair.elapsed());
+            let client = pair.client.connected.take().unwrap();
+            assert_eq!(client.srtp, pair.server.connected.take().unwrap().srtp);
+            pair.client.connection.send(b"data").unwrap();
+            pair.run(LIMIT);
+            assert_eq!(pair.server.data, [b"data"]);
+        }
+    }
+}
+
+#[test]
+fn any_single_datagram_may_be_lost() {
+    for_each_datagram(Pair::new, Fate::Drop, Duration::from_millis(250));
+    for_each_datagram(small, Fate::Drop, Duration::from_millis(250));
+}
+
+#[test]
+fn any_single_datagram_may_come_twice() {
+    for_each_datagram(Pair::new, Fate::Duplicate, Duration::from_millis(100));
+    for_each_datagram(small, Fate::Duplicate, Duration::from_millis(100));
+}
+
+#[test]
+fn any_single_datagram_may_be_late() {
+    for late in [15, 45, 130, 700] {
+        let fate = Fate::Delay(Duration::from_millis(late));
+        for_each_datagram(Pair::new, fate.clone(), Duration::from_millis(1000));
+        for_each_datagram(small, fate, Duration::from_millis(1000));
+    }
+}
+
+#[test]
+fn everything_may_be_reordered_and_doubled() {
+    let mut pair = small();
+    pair.run_with(LIMIT, &mut |_, index, _| match index % 3 {
+        0 => Fate::Delay(Duration::from_millis(9)),
+        1 => Fate::Duplicate,
+        _ => Fate::Delay(Duration::from_millis(3)),
+    });
+    assert!(pair.both_connected());
+}
+
+#[test]
+fn a_fragmented_handshake_connects_in_two_round_trips_and_keeps_the_mtu() {
+    let mut pair = small();
+    pair.run(LIMIT);
+    assert!(pair.both_connected());
+    assert_eq!(pair.elapsed(), 4 * LATENCY);
+    for datagram in pair.client.sent.iter().chain(&pair.server.sent) {
+        assert!(datagram.len() <= 200, "{}", datagram.len());
+    }
+    assert!(pair.server.sent.len() >= 4);
+}
+
+#[test]
+fn a_lost_last_flight_is_sent_again_when_the_client_repeats_itself() {
+    let mut pair = Pair::new();
+    pair.run_with(LIMIT, &mut |from, index, _| {
+        if from == Role::Server && (1..4).contains(&index) { Fate::Drop } else { Fate::Deliver }
+    });
+    assert!(pair.both_connected());
+    // Flight 5 goes out at 20 ms, then after 100, 200 and 400 ms more.
+    assert_eq!(pair.elapsed(), 4 * LATENCY + Duration::from_millis(700));
+}
+
+#[test]
+fn back_off_stays_at_400_ms_for_5_s_and_a_dead_peer_is_given_up_at_30_s() {
+    let mut pair = Pair::new();
+    let mut times = Vec::new();
+    let start = pair.start;
+    for _ in 0..100 {
+        while pair.client.connection.poll_transmit(pair.now, &mut Vec::new()).is_some() {
+            times.push((pair.now - start).as_millis());
+        }
+        let Some(next) = pair.client.connection.poll_timeout() else { break };
+        pair.now = next;
+        pair.client.connection.handle_timeout(next);
+        pair.client.connection.handle_timeout(next); // repeated calls are harmless
+    }
+    pair.client.drain_events();
+    assert_eq!(times[..6], [0, 100, 300, 700, 1100, 1500]);
+    assert!(times.windows(2).filter(|pair| pair[1] < 5000).all(|pair| pair[1] - pair[0] <= 400));
+    assert_eq!(times.len(), 20, "doubling again after 5 s: {times:?}");
+    assert_eq!(pair.elapsed(), Duration::from_secs(30));
+    assert_eq!(pair.client.closed, Some(CloseReason::TimedOut));
+}
+
+#[test]
+fn heavy_loss_ends_connected_and_no_nonce_is_used_twice() {
+    let mut connected = 0;
+    for seed in 0..60_u64 {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut pair = small();
+        pair.run_with(Duration::from_secs(40), &mut |_, _, _| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            if state % 100 < 30 { Fate::Drop } else { Fate::Deliver }
+        });
+        let is_over = |end: &crate::pair::End| end.connected.is_some() || end.closed.is_some();
+        assert!(is_over(&pair.client) && is_over(&pair.server), "seed {seed}");
+        connected += u32::from(pair.both_connected());
+        for sent in [&pair.client.sent, &pair.server.sent] {
+            let mut numbers = HashSet::new();
+            for record in sent.iter().flat_map(|datagram| records(datagram)) {
+                let number = u64::from(record.epoch) << 48 | record.sequence_number;
+                assert!(numbers.insert(number), "a record number is used twice");
+                if record.epoch == 1 {
+                    assert_eq!(record.fragment[..8], number.to_be_bytes(), "the nonce is the number");
+                }
+            }
+        }
+    }
+    assert!(connected >= 59, "{connected} of 60");
+}
+
+#[test]
+fn a_cookie_is_asked_for_and_returned() {
+    let mut pair = Pair::with(|_| (), |config| config.require_cookie = true);
+    pair.run(LIMIT);
+    assert!(pair.both_connected());
+    assert_eq!(pair.elapsed(), 6 * LATENCY);
+    assert!(pair.server.sent[0].len() < pair.client.sent[0].len());
+    let make = || Pair::with(|_| (), |config| config.require_cookie = true);
+    for_each_datagram(make, Fate::Drop, Duration::from_millis(300));
+}

@@ -1,0 +1,97 @@
+//! The command line, with the environment variable of each flag.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, Parser, Subcommand};
+
+use super::{TakeoverRule, TlsMode};
+
+/// WebRTC live streaming: publish over WHIP, watch over WHEP.
+#[derive(Parser)]
+#[command(name = "headwater", version, about, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the server (also without any subcommand).
+    Serve(Options),
+    /// Prints the settings in force as TOML, tokens hidden, and ends.
+    Config(Options),
+}
+
+/// What to do, with which options.
+pub(crate) enum Action {
+    Serve(Options),
+    PrintConfig(Options),
+}
+
+impl Cli {
+    pub(crate) fn action(self) -> Action {
+        match self.command {
+            None => Action::Serve(self.options),
+            Some(Command::Serve(options)) => Action::Serve(options),
+            Some(Command::Config(options)) => Action::PrintConfig(options),
+        }
+    }
+}
+
+/// Flags and their environment variables; `None` or empty = not given.
+#[derive(Args, Default, Debug)]
+pub(crate) struct Options {
+    /// Address of the HTTP server [default: 127.0.0.1:8080]
+    #[arg(long, env = "HEADWATER_HTTP", value_name = "ADDR")]
+    pub(super) http: Option<SocketAddr>,
+    #[arg(
+        long,
+        env = "HEADWATER_MEDIA",
+        value_name = "ADDR",
+        value_delimiter = ',',
+        help = "UDP address for media, repeatable [default: 0.0.0.0:8189 and [::]:8189]"
+    )]
+    pub(super) media: Vec<SocketAddr>,
+    /// Address or host name that peers reach the media at, repeatable [default: the interfaces]
+    #[arg(long, env = "HEADWATER_ADVERTISE", value_name = "IP-or-host", value_delimiter = ',')]
+    pub(super) advertise: Vec<String>,
+    /// Media worker threads [default: one per core]
+    #[arg(long, env = "HEADWATER_WORKERS", value_name = "N")]
+    pub(super) workers: Option<NonZeroUsize>,
+    /// Token that publishers must send
+    #[arg(long, env = "HEADWATER_PUBLISH_TOKEN", value_name = "T", hide_env_values = true)]
+    pub(super) publish_token: Option<String>,
+    /// Token that viewers must send
+    #[arg(long, env = "HEADWATER_WATCH_TOKEN", value_name = "T", hide_env_values = true)]
+    pub(super) watch_token: Option<String>,
+    /// Token for the administration API
+    #[arg(long, env = "HEADWATER_ADMIN_TOKEN", value_name = "T", hide_env_values = true)]
+    pub(super) admin_token: Option<String>,
+    /// Makes no publish and watch tokens off loopback: everybody may publish and watch
+    #[arg(long, env = "HEADWATER_OPEN", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub(super) open: Option<bool>,
+    /// When a second publisher replaces the first [default: stale]
+    #[arg(long, env = "HEADWATER_TAKEOVER", value_name = "WHEN")]
+    pub(super) takeover: Option<TakeoverRule>,
+    /// Certificate chain (PEM) for HTTPS
+    #[arg(long, env = "HEADWATER_TLS_CERT", value_name = "FILE")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// Private key (PEM) for HTTPS
+    #[arg(long, env = "HEADWATER_TLS_KEY", value_name = "FILE")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// HTTPS with a certificate made at each start
+    #[arg(long, env = "HEADWATER_TLS", value_name = "MODE")]
+    pub(super) tls: Option<TlsMode>,
+    /// Log filter, as in RUST_LOG [default: info]
+    #[arg(long, env = "HEADWATER_LOG", value_name = "FILTER")]
+    pub(super) log: Option<String>,
+    /// TOML file with the same settings
+    #[arg(long, env = "HEADWATER_CONFIG", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+}
