@@ -46,7 +46,10 @@ struct Request {
 fn main() -> Result<(), Box<dyn Error>> {
     let mut addresses = std::env::args().skip(1);
     let http: SocketAddr = addresses.next().as_deref().unwrap_or("127.0.0.1:8080").parse()?;
-    let media = addresses.next().map_or(Ok(SocketAddr::new(http.ip(), 8189)), |address| address.parse())?;
+    let media = match addresses.next() {
+        Some(address) => address.parse()?,
+        None => SocketAddr::new(http.ip(), 8189),
+    };
     let socket = UdpSocket::bind(media)?;
     let local = socket.local_addr()?;
 
@@ -146,7 +149,7 @@ fn serve(stream: TcpStream, requests: &Sender<Request>) -> Result<(), Box<dyn Er
         let header = line()?;
         match header.trim_end().split_once(':') {
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                length = value.trim().parse()?
+                length = value.trim().parse()?;
             }
             Some(_) => {}
             None => break,

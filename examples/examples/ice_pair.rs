@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 match event {
                     Event::Validated(path) => println!("{at:4} ms  {name}: {} is the peer's", path.remote),
                     Event::PathSelected(path) => {
-                        println!("{at:4} ms  {name}: {} -> {}", path.local, path.remote)
+                        println!("{at:4} ms  {name}: {} -> {}", path.local, path.remote);
                     }
                     Event::LocalCandidate(found) => println!("{at:4} ms  {name}: others see {found}"),
                     other => println!("{at:4} ms  {name}: {other:?}"),

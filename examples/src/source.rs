@@ -260,7 +260,7 @@ mod tests {
             for frame in 0..60 {
                 let mut first = None;
                 let played = clip.play(false, |payload, _| {
-                    first.get_or_insert(describe(Codec::Vp8, payload));
+                    first.get_or_insert_with(|| describe(Codec::Vp8, payload));
                     sizes.push(payload.len());
                 });
                 assert_eq!(played.is_key, frame == 0);

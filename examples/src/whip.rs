@@ -173,7 +173,7 @@ impl Client {
     pub fn patch(&mut self, fragment: &str) -> Result<String, Failure> {
         let Some(session) = &self.session else { return Ok(String::new()) };
         let response = self.request("PATCH", session, "application/trickle-ice-sdpfrag", fragment)?;
-        self.etag = response.header("etag").map(str::to_owned).or(self.etag.take());
+        self.etag = response.header("etag").map(str::to_owned).or_else(|| self.etag.take());
         Ok(response.body)
     }
 
@@ -243,7 +243,7 @@ impl Response {
     fn refusal(&self) -> Failure {
         let problem = serde_json::from_str::<serde_json::Value>(&self.body).ok();
         let detail = problem.as_ref().and_then(|problem| problem.get("detail")?.as_str());
-        let words = detail.or_else(|| self.header("location")).unwrap_or(self.body.trim());
+        let words = detail.or_else(|| self.header("location")).unwrap_or_else(|| self.body.trim());
         let printable = words.chars().filter(|c| !c.is_control()).take(300).collect();
         let seconds = self.header("retry-after").and_then(|text| text.parse().ok());
         let retry_after = seconds.map(|seconds: u64| Duration::from_secs(seconds.min(60)));

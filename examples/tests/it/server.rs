@@ -76,10 +76,10 @@ fn serve(stream: &TcpStream, node: &Node, sessions: &Sessions, token: &str) {
     let (sender, answer) = channel::<Result<Session, SignalError>>();
     match words[..] {
         ["POST", "", "whip", name, ..] => {
-            node.publish(name, offer, from, move |made| sender.send(made).unwrap_or(()))
+            node.publish(name, offer, from, move |made| sender.send(made).unwrap_or(()));
         }
         ["POST", "", "whep", name, ..] => {
-            node.watch(name, offer, from, move |made| sender.send(made).unwrap_or(()))
+            node.watch(name, offer, from, move |made| sender.send(made).unwrap_or(()));
         }
         ["DELETE", "", "session", id, ..] => {
             let id = sessions.remove(id).expect("a session of ours");
