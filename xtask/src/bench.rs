@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: the benches of `benches/`, and the comparison of two revisions in one run on one machine.
+//! `cargo xtask bench`: the benches of `benches/`, what viewers feel (`bench glass`), and the comparison of two revisions in
+//! one run on one machine.
 
 use crate::steps::{cargo, output, run as run_command};
 use crate::target_dir;
@@ -10,19 +11,36 @@ const PACKAGE: &str = "headwater-benches";
 
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
     let (against, name) = match arguments {
+        ["glass", rest @ ..] => return glass(root, rest),
         ["--against", revision] => (Some(*revision), None),
         ["--against", revision, name] => (Some(*revision), Some(*name)),
         [name] if !name.starts_with('-') => (None, Some(*name)),
         [] => (None, None),
-        _ => return Err("usage: cargo xtask bench [--against REV] [NAME]".to_owned()),
+        _ => return Err("usage: cargo xtask bench [--against REV] [NAME] | bench glass [OPTIONS]".to_owned()),
     };
-    let Some(revision) = against else { return bench(root, root, name, "") };
+    let Some(revision) = against else {
+        bench(root, root, name, "")?;
+        return if name.is_none() { glass(root, &[]) } else { Ok(()) };
+    };
     // Numbers of different days and machines can invert a conclusion, so both are measured now.
     let other = worktree(root, revision)?;
     let measured = bench(root, &other, name, "--save-baseline other")
         .and_then(|()| bench(root, root, name, "--baseline other"));
     let removed = run_command(git_worktree(root).arg("remove").arg("--force").arg(&other));
     measured.and(removed)
+}
+
+/// What a viewer feels: delay from picture to picture, joining, clicking, and the publisher's return, in real browsers
+/// through the release build, beside the same page wired directly.
+fn glass(root: &Path, arguments: &[&str]) -> Result<(), String> {
+    let setup = crate::setup::run(root)?;
+    run_command(&mut cargo(root, "build --release --package headwater"))?;
+    let mut command = cargo(root, "run --release --package headwater-interop --bin glass --");
+    command.args(arguments);
+    command
+        .env("HEADWATER_BIN", target_dir(root).join("release/headwater"))
+        .env("HEADWATER_FFMPEG", setup.ffmpeg);
+    run_command(&mut command)
 }
 
 /// Runs the benches of the workspace at `source`, keeping criterion's numbers in the target folder of `root`.

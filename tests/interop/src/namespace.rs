@@ -19,10 +19,15 @@ pub const IPV6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 
 const MARK: &str = "HEADWATER_INTEROP_INSIDE";
 
 /// Runs as PID 1 of the new namespace, so it stays to reap orphans.
+///
+/// Without link-local addresses: they would become valid a second later, and Chromium drops its requests
+/// (ERR_NETWORK_CHANGED) when an address appears.
 const SETUP: &str = "\
 set -e
 ip link set lo up
 ip link add hw0 type veth peer name hw1
+ip link set hw0 addrgenmode none
+ip link set hw1 addrgenmode none
 ip addr add 198.51.100.1/24 dev hw0
 ip -6 addr add 2001:db8::1/64 dev hw0 nodad
 ip link set hw0 up

@@ -1,6 +1,6 @@
 //! Measures what a viewer feels, glass to glass, against the same page wired directly.
 //!
-//! `glass [latency] [join] [click] [restart] [--runs 3] [--restarts 20] [--json FILE]`; without a name, all of them.
+//! `glass [latency] [drift] [join] [click] [restart] [--runs 3] [--restarts 20] [--json FILE]`; without a name, all of them.
 //! Runs in a network namespace of its own; needs Chromium and the server's release build.
 
 use std::time::Duration;
@@ -14,6 +14,7 @@ const STREAM: &str = "glass";
 const WARM_UP: Duration = Duration::from_secs(6);
 const MEASURE: Duration = Duration::from_secs(6);
 const PATIENCE: Duration = Duration::from_secs(15);
+const DRIFT_WINDOWS: usize = 9;
 const CLICKS: usize = 9;
 /// The pictures of the latency bar: software encoders and decoders of VP9 and AV1 need the smaller one.
 const CODECS: [(&str, u32, u32); 4] =
@@ -38,7 +39,7 @@ impl Plan {
                 "--restarts" => plan.restarts = number(arguments.next())?,
                 "--json" => plan.json = Some(arguments.next().ok_or("--json FILE")?),
                 "all" => {}
-                "latency" | "join" | "click" | "restart" => plan.benches.push(argument),
+                "latency" | "drift" | "join" | "click" | "restart" => plan.benches.push(argument),
                 other => return Err(format!("unknown argument {other}; see the head of glass.rs")),
             }
         }
@@ -80,6 +81,9 @@ fn run(plan: &Plan) -> Result<Value> {
     let mut results = json!({});
     if plan.wants("latency") {
         results["latency"] = bench.latency(plan.runs)?;
+    }
+    if plan.wants("drift") {
+        results["drift"] = bench.drift()?;
     }
     if plan.wants("join") {
         results["join"] = bench.late_join(plan.runs)?;
@@ -148,6 +152,34 @@ impl Bench {
         let seen = rig::measure(&page, MEASURE)?;
         page.close()?;
         Ok(seen)
+    }
+
+    /// Whether the latency grows while a viewer stays: a clock that is mapped wrongly or a buffer that only fills.
+    fn drift(&self) -> Result<Value> {
+        println!("latency p50 of a viewer who stays, each 5 s, VP8 640x360:");
+        let mut result = json!({});
+        for (name, server) in [("direct", None), ("headwater", Some(Server::start(&[])?))] {
+            let page = self.rig.page(&self.chromium)?;
+            match &server {
+                None => wire_directly(&page, &Source::default(), "VP8")?,
+                Some(server) => {
+                    rig::publish(
+                        &page,
+                        &server.whip(STREAM),
+                        &Source::default(),
+                        &json!({ "video": "VP8" }),
+                    )?;
+                    rig::watch(&page, &server.whep(STREAM), false, &json!({}))?;
+                }
+            }
+            rig::frame_after(&page, None, PATIENCE)?;
+            let window = || Ok(rig::measure(&page, Duration::from_secs(5))?.latency.0);
+            let latencies = (0..DRIFT_WINDOWS).map(|_| window()).collect::<Result<Vec<f64>>>()?;
+            println!("  {name:9} {latencies:.0?}");
+            result[name] = latencies.into();
+            page.close()?;
+        }
+        Ok(result)
     }
 
     /// A viewer that joins late, 3 s after its join, against one that was there from the start, at the same moment.
