@@ -31,6 +31,7 @@ pub use config::{Config, ConfigError, Limits, STALE_AFTER, Takeover};
 pub use error::{Error, SignalError};
 pub use event::{CloseReason, Event};
 pub use headwater_dtls::Certificate;
+pub use headwater_rtp::{Codec, SequenceNumber};
 pub use headwater_stun::{Transmit, Transport};
 pub use local::{LocalStream, MediaPacket};
 pub use peer::Security;

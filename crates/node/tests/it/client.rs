@@ -6,10 +6,11 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use headwater_node::{Config, Node, Session};
-use headwater_rtp::{Codec, SequenceNumber};
 use headwater_sfu::history::{Cursor, Read};
 use headwater_sfu::track::Format;
-use headwater_sfu::{Certificate, Datagram, Event, LocalStream, MediaPacket, Offering, PeerId, Sfu};
+use headwater_sfu::{
+    Certificate, Codec, Datagram, Event, LocalStream, MediaPacket, Offering, PeerId, SequenceNumber, Sfu,
+};
 
 /// How long anything in these tests may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
