@@ -40,7 +40,8 @@ pub struct Limits {
     pub streams: usize,
     /// Viewers of one stream.
     pub viewers_per_stream: usize,
-    /// Sessions from one address, publishers and viewers together. Loopback is exempt.
+    /// Sessions from one address, publishers and viewers together; of IPv6 from one /64, which is what one subscriber has.
+    /// Loopback is exempt.
     pub sessions_per_address: usize,
     /// What one publisher may send, in bits per second.
     pub publish_bitrate: u64,
@@ -122,4 +123,35 @@ pub enum ConfigError {
 /// Is the address one of this machine only?
 pub(crate) fn is_exempt(address: IpAddr) -> bool {
     address.is_loopback()
+}
+
+/// The address that a session counts for.
+pub(crate) fn counted_as(address: IpAddr) -> IpAddr {
+    /// What one subscriber gets (RFC 6177 §2): anybody has 2^64 addresses.
+    const PREFIX: u128 = !0 << 64;
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => IpAddr::V6((u128::from(address) & PREFIX).into()),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscriber_counts_as_one_however_many_addresses_it_has() {
+        for (address, counted) in [
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("2001:db8:1:2:ffff::1", "2001:db8:1:2::"),
+            ("2001:db8:1:3::1", "2001:db8:1:3::"),
+            ("::1", "::1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("::ffff:127.0.0.1", "127.0.0.1"),
+            ("192.0.2.1", "192.0.2.1"),
+        ] {
+            let counted_here = counted_as(address.parse().expect("an address"));
+            assert_eq!(counted_here.to_string(), counted, "{address}");
+        }
+    }
 }

@@ -9,9 +9,10 @@ use crate::broadcast::round_of;
 use crate::error::SignalError;
 use crate::event::Event;
 use crate::history::Carried;
-use crate::sfu::{Sfu, start_round};
+use crate::sfu::Sfu;
 use crate::signal::check_name;
 use crate::track::{Format, Kind, Parts, Pushed, Track};
+use crate::transmit::start_round;
 
 /// A stream whose media the owner makes. It is gone with [`Sfu::close_stream`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,5 +1,8 @@
 //! One remote: its ICE agent, its DTLS association, its SRTP contexts, and its role in a broadcast.
 
+mod handshake;
+mod paths;
+
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,8 +12,8 @@ use headwater_dtls as dtls;
 use headwater_ice::{self as ice, Path};
 use headwater_rtp::NtpAnchor;
 use headwater_rtp::rtcp::Builder;
-use headwater_srtp::{Context, Profile};
-use headwater_stun::{self as stun, Transmit};
+use headwater_srtp::Context;
+use headwater_stun::Transmit;
 
 use crate::dump::Dump;
 use crate::event::CloseReason;
@@ -18,11 +21,6 @@ use crate::publisher::Publisher;
 use crate::track::Track;
 use crate::viewer::Viewer;
 
-/// DTLS datagrams of one peer that may wait for their turn; further ones are dropped, and retransmitted. A flight must
-/// fit, or its end is dropped each time: GnuTLS sends every message of one in a datagram of its own.
-pub(crate) const MAX_WAITING_HANDSHAKE: usize = 16;
-/// DTLS datagrams larger than this do not occur.
-const MAX_HANDSHAKE_DATAGRAM: usize = 2048;
 /// What the answer to a check takes off the three bytes that may be sent for each received.
 const CHECK_RESPONSE: usize = 84;
 /// Room for one compound RTCP packet and its trailer.
@@ -47,7 +45,7 @@ pub(crate) enum Role {
     /// It sends media to us.
     Publisher(Box<Publisher>),
     /// We send media to it.
-    Viewer(Viewer),
+    Viewer(Box<Viewer>),
 }
 
 /// How far a peer has come.
@@ -222,55 +220,6 @@ impl Peer {
         self.handshake.role = role;
     }
 
-    /// Takes a STUN datagram.
-    pub(crate) fn handle_stun(&mut self, now: Instant, datagram: stun::Datagram<'_>) -> bool {
-        let bytes = datagram.contents.len();
-        let accepted = match &mut self.ice {
-            Ice::Lite(agent) => agent.handle_datagram(now, datagram).is_ok(),
-            Ice::Full(agent) => agent.handle_datagram(now, datagram).is_ok(),
-        };
-        if !accepted {
-            self.refused.stun += 1;
-        }
-        self.collect_ice(now);
-        if let Some(dtls) = self.dtls.as_mut().filter(|_| accepted) {
-            dtls.credit(bytes.saturating_sub(CHECK_RESPONSE / 3));
-        }
-        accepted
-    }
-
-    /// Lets a DTLS datagram wait for its turn. Returns `false` if it was dropped: its sender has not passed a
-    /// check (RFC 8827 §6.5 and the ClientHello race), or too many wait.
-    pub(crate) fn queue_handshake(&mut self, path: &Path, datagram: &[u8]) -> bool {
-        let accepted = self.is_validated(path)
-            && self.waiting.len() < MAX_WAITING_HANDSHAKE
-            && datagram.len() <= MAX_HANDSHAKE_DATAGRAM;
-        if accepted {
-            self.waiting.push_back(datagram.to_vec());
-        } else {
-            self.refused.dtls += 1;
-        }
-        accepted
-    }
-
-    /// Are we the DTLS client, without keys yet, and is there something of the server that waits?
-    pub(crate) fn is_client_about_to_finish(&self) -> bool {
-        self.srtp.is_none() && self.handshake.role == dtls::Role::Client && !self.waiting.is_empty()
-    }
-
-    /// Takes one of the DTLS datagrams that wait.
-    pub(crate) fn step_handshake(&mut self, now: Instant) {
-        let Some(datagram) = self.waiting.pop_front() else { return };
-        if let Some(dtls) = &mut self.dtls {
-            if dtls.handle_datagram(now, &datagram).is_err() {
-                self.refused.dtls += 1;
-            } else if let Some(path) = self.path {
-                self.note_received(now, &path);
-            }
-        }
-        self.collect_dtls(now);
-    }
-
     /// Opens an SRTP packet in place.
     pub(crate) fn open_rtp(&mut self, now: Instant, path: &Path, packet: &mut [u8]) -> Option<usize> {
         self.open(now, path, |inbound| inbound.unprotect_rtp(packet).ok())
@@ -411,123 +360,8 @@ impl Peer {
         }
     }
 
-    /// Has an authenticated check come from this address?
-    pub(crate) fn is_validated(&self, path: &Path) -> bool {
-        match &self.ice {
-            Ice::Lite(agent) => agent.is_validated(path),
-            Ice::Full(agent) => agent.is_validated(path),
-        }
-    }
-
-    /// Does our side send checks of its own?
-    pub(crate) fn checks(&self) -> bool {
-        matches!(self.ice, Ice::Full(_))
-    }
-
     /// Can it be sent media?
     pub(crate) fn is_connected(&self) -> bool {
         self.state == State::Connected
-    }
-
-    /// Did authentic media or DTLS come along this path just now?
-    pub(crate) fn holds(&self, now: Instant, path: &Path) -> bool {
-        self.heard.is_some_and(|(heard, at)| heard == *path && now.saturating_duration_since(at) < HOLDS_FOR)
-    }
-
-    /// Takes out the user fragments that a restart has made useless.
-    pub(crate) fn forget_ufrags(&mut self) -> Vec<String> {
-        let Ice::Lite(agent) = &self.ice else { return Vec::new() };
-        self.ufrags.extract_if(.., |ufrag| !agent.answers_to(ufrag)).collect()
-    }
-
-    fn note_received(&mut self, now: Instant, path: &Path) {
-        self.heard = Some((*path, now));
-        match &mut self.ice {
-            Ice::Lite(agent) => agent.note_received(now, path),
-            Ice::Full(agent) => agent.note_received(now, path),
-        }
-    }
-
-    fn collect_ice(&mut self, now: Instant) {
-        loop {
-            let event = match &mut self.ice {
-                Ice::Lite(agent) => agent.poll_event(),
-                Ice::Full(agent) => agent.poll_event(),
-            };
-            let Some(event) = event else { break };
-            match event {
-                ice::Event::Validated(path) => self.effects.push_back(Effect::Route(path)),
-                ice::Event::PathSelected(path) => {
-                    self.path = Some(path);
-                    self.start_handshake(now);
-                }
-                ice::Event::Removed(path) => self.effects.push_back(Effect::Unroute(path)),
-                ice::Event::Failed => self.effects.push_back(Effect::Closed(CloseReason::NeverConnected)),
-                ice::Event::Closed { .. } => self.effects.push_back(Effect::Closed(CloseReason::Silent)),
-                _ => {}
-            }
-        }
-    }
-
-    fn start_handshake(&mut self, now: Instant) {
-        if self.dtls.is_some() || self.handshake.fingerprints.is_empty() {
-            return;
-        }
-        let Handshake { config, role, fingerprints, seed } = &self.handshake;
-        match dtls::Connection::new(config.clone(), *role, fingerprints.clone(), *seed, now) {
-            Ok(dtls) => self.dtls = Some(dtls),
-            Err(_) => self.effects.push_back(Effect::Closed(CloseReason::HandshakeFailed)),
-        }
-    }
-
-    fn collect_dtls(&mut self, now: Instant) {
-        while let Some(event) = self.dtls.as_mut().and_then(dtls::Connection::poll_event) {
-            match event {
-                dtls::Event::Connected(connected) => self.install_keys(now, &connected),
-                // Our own doing: the goodbye is still to be sent.
-                dtls::Event::Closed { reason: dtls::CloseReason::Local } => {}
-                dtls::Event::Closed { reason } => {
-                    let reason = match reason {
-                        dtls::CloseReason::CloseNotify => CloseReason::ClosedByPeer,
-                        _ if self.srtp.is_none() => CloseReason::HandshakeFailed,
-                        _ => CloseReason::ClosedByPeer,
-                    };
-                    self.effects.push_back(Effect::Closed(reason));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn install_keys(&mut self, now: Instant, connected: &dtls::Connected) {
-        let contexts = connected.srtp.as_ref().and_then(|keys| {
-            let profile = Profile::from_iana(keys.profile)?;
-            let client = Context::new(profile, &keys.client_key, &keys.client_salt).ok()?;
-            let server = Context::new(profile, &keys.server_key, &keys.server_salt).ok()?;
-            Some((keys.profile, client, server))
-        });
-        let Some((srtp_profile, client, server)) = contexts else {
-            self.effects.push_back(Effect::Closed(CloseReason::HandshakeFailed));
-            return;
-        };
-        let (inbound, outbound) = match self.handshake.role {
-            dtls::Role::Client => (server, client),
-            dtls::Role::Server => (client, server),
-        };
-        self.srtp = Some(Srtp { inbound, outbound });
-        self.security = Some(Security {
-            version: match connected.version {
-                dtls::Version::Dtls12 => "1.2".to_owned(),
-                other => format!("{other:?}"),
-            },
-            cipher_suite: connected.cipher_suite,
-            group: connected.group,
-            srtp_profile,
-        });
-        if matches!(self.state, State::Pending(_)) {
-            self.state = State::Connected;
-            self.connected = Some(now);
-            self.effects.push_back(Effect::Connected);
-        }
     }
 }

@@ -1,10 +1,13 @@
 //! The inbound side of a publishing peer: which track a packet belongs to, what was lost, what to report.
 
+mod feedback;
+mod source;
+
 use std::time::{Duration, Instant};
 
 use headwater_rtp::extension::{Kind as ExtensionKind, Map};
 use headwater_rtp::receive::{Arrival, NackGenerator, Statistics, TransportCcRecorder};
-use headwater_rtp::rtcp::{self, Builder, FirEntry, SenderInfo};
+use headwater_rtp::rtcp::{self, SenderInfo};
 use headwater_rtp::{NtpAnchor, NtpTime, Packet, PayloadType, SequenceNumber, Ssrc, rtx};
 
 use crate::bucket::Bucket;
@@ -236,47 +239,6 @@ impl Publisher {
         bye
     }
 
-    /// Appends the RTCP that is due. Returns `false` if none is.
-    pub(crate) fn poll_feedback(
-        &mut self,
-        now: Instant,
-        clock: &NtpAnchor,
-        tracks: &mut [Track],
-        rtcp: &mut Builder<'_>,
-    ) -> bool {
-        let mut any = false;
-        if self.saying_bye {
-            self.saying_bye = false;
-            rtcp.receiver_report(self.ssrc, &[]);
-            rtcp.sdes_cname(self.ssrc, &self.cname);
-            rtcp.bye(&[self.ssrc], None);
-            return true;
-        }
-        if now >= self.next_report {
-            self.next_report = now + REPORT_INTERVAL;
-            self.report(now, clock, rtcp);
-            any = true;
-        }
-        any |= self.request_resends(now, rtcp);
-        any |= self.request_key_frames(now, tracks, rtcp);
-        let media = self.sources.first().map_or(Ssrc(0), |source| source.ssrc);
-        // Alone in its datagram, since it may fill one; the caller comes again.
-        any || self.transport_cc.poll_feedback(now, self.ssrc, media, rtcp)
-    }
-
-    /// When [`poll_feedback`](Self::poll_feedback) next has something to say.
-    pub(crate) fn poll_timeout(&self, tracks: &[Track]) -> Instant {
-        let nacks = self.sources.iter().filter_map(|source| source.nack.as_ref()?.poll_timeout());
-        let key_frames =
-            self.bound_lines().filter_map(|(line, _)| tracks.get(line.track)?.key_frames.poll_timeout());
-        nacks
-            .chain(key_frames)
-            .chain(self.transport_cc.poll_timeout())
-            .chain([if self.saying_bye { self.created } else { self.next_report }])
-            .min()
-            .expect("the report is always due some time")
-    }
-
     /// Goodbye is to be said with the next feedback.
     pub(crate) fn say_bye(&mut self) {
         self.saying_bye = true;
@@ -309,62 +271,6 @@ impl Publisher {
         for nack in self.sources.iter_mut().filter_map(|source| source.nack.as_mut()) {
             nack.set_rtt(rtt);
         }
-    }
-
-    fn record_transport_sequence(&mut self, packet: &Packet<&[u8]>, received: Instant) {
-        // BUNDLE: one id means one thing on all lines (RFC 9143 §9.1), so any line's map will do.
-        let id =
-            self.lines.iter().find_map(|line| line.agreement.extensions.id(ExtensionKind::TransportSequence));
-        let value = id.and_then(|id| packet.extension_value(id)).and_then(|value| value.first_chunk::<2>());
-        if let Some(value) = value {
-            self.transport_cc.record(u16::from_be_bytes(*value), received);
-        }
-    }
-
-    /// The source that a packet belongs to; an unknown SSRC is bound by what was announced, by its MID, or by a
-    /// payload type that occurs on one line only (RFC 9143 §9.2).
-    fn source_of(&mut self, packet: &Packet<&[u8]>) -> Option<usize> {
-        let ssrc = packet.ssrc();
-        if let Some(known) = self.sources.iter().position(|source| source.ssrc == ssrc) {
-            return Some(known);
-        }
-        if self.sources.len() >= MAX_SOURCES {
-            return None;
-        }
-        let line = self
-            .lines
-            .iter()
-            .position(|line| line.agreement.announced.iter().any(|(announced, _)| *announced == ssrc))
-            .or_else(|| {
-                self.lines.iter().position(|line| {
-                    let id = line.agreement.extensions.id(ExtensionKind::Mid);
-                    id.and_then(|id| packet.extension_value(id)) == Some(line.agreement.mid.as_bytes())
-                })
-            })
-            .or_else(|| {
-                let takes = |line: &Line| {
-                    line.agreement
-                        .payload_types
-                        .iter()
-                        .any(|(payload_type, _)| *payload_type == packet.payload_type())
-                };
-                let mut fitting = self.lines.iter().enumerate().filter(|(_, line)| takes(line));
-                let (first, _) = fitting.next()?;
-                fitting.next().is_none().then_some(first)
-            })?;
-        let agreement = &self.lines[line].agreement;
-        let (_, meaning) = agreement
-            .payload_types
-            .iter()
-            .find(|(payload_type, _)| *payload_type == packet.payload_type())?;
-        let is_rtx = matches!(meaning, Meaning::Rtx(_));
-        let clock_rate = agreement.formats.first().map_or(90_000, |format| format.clock_rate);
-        let mut nack = (agreement.nack && !is_rtx).then(NackGenerator::default);
-        if let (Some(nack), Some(rtt)) = (&mut nack, self.rtt) {
-            nack.set_rtt(rtt);
-        }
-        self.sources.push(Source { ssrc, line, is_rtx, statistics: Statistics::new(clock_rate), nack });
-        Some(self.sources.len() - 1)
     }
 
     fn handle_media(
@@ -449,62 +355,6 @@ impl Publisher {
             track.note_report(SenderClock { ntp, timestamp });
         }
     }
-
-    fn report(&mut self, now: Instant, clock: &NtpAnchor, rtcp: &mut Builder<'_>) {
-        let mut blocks = Vec::with_capacity(self.sources.len());
-        for source in &mut self.sources {
-            blocks.extend(source.statistics.report_block(now, source.ssrc));
-        }
-        rtcp.receiver_report(self.ssrc, &blocks);
-        rtcp.sdes_cname(self.ssrc, &self.cname);
-        // RFC 3611 §4.4: who only receives learns the round-trip time from the answer to this.
-        rtcp.extended_report(self.ssrc, Some(clock.ntp(now)), &[]);
-    }
-
-    fn request_resends(&mut self, now: Instant, rtcp: &mut Builder<'_>) -> bool {
-        let mut any = false;
-        for source in &mut self.sources {
-            let Some(nack) = &mut source.nack else { continue };
-            self.lost.clear();
-            nack.poll(now, &mut self.lost);
-            if !self.lost.is_empty() {
-                self.received.nacks += self.lost.len() as u64;
-                rtcp.nack(self.ssrc, source.ssrc, self.lost.iter().copied());
-                any = true;
-            }
-        }
-        any
-    }
-
-    fn request_key_frames(&mut self, now: Instant, tracks: &mut [Track], rtcp: &mut Builder<'_>) -> bool {
-        let mut any = false;
-        for index in 0..self.lines.len() {
-            let media = self.sources.iter_mut().find(|source| source.line == index && !source.is_rtx);
-            let Some(source) = media else { continue };
-            let line = &mut self.lines[index];
-            let video = tracks.get_mut(line.track).filter(|track| track.kind == Kind::Video);
-            let Some(track) = video else { continue };
-            if let Some(nack) = source.nack.as_mut().filter(|nack| nack.needs_key_frame()) {
-                nack.key_frame_requested();
-                track.key_frames.want(now);
-            }
-            if track.key_frames.take(now) {
-                if line.agreement.pli {
-                    rtcp.pli(self.ssrc, source.ssrc);
-                } else {
-                    line.fir_sequence = line.fir_sequence.wrapping_add(1);
-                    rtcp.fir(self.ssrc, &[FirEntry::new(source.ssrc, line.fir_sequence)]);
-                }
-                any = true;
-            }
-        }
-        any
-    }
-
-    /// Lines whose media source has been seen, so that feedback has an address.
-    fn bound_lines(&self) -> impl Iterator<Item = (&Line, &Source)> {
-        self.sources.iter().filter(|source| !source.is_rtx).map(|source| (&self.lines[source.line], source))
-    }
 }
 
 fn stored(track: usize, pushed: Pushed) -> Handled {
@@ -534,61 +384,4 @@ fn carried(line: &Line, packet: &Packet<&[u8]>) -> Carried {
 }
 
 #[cfg(test)]
-mod tests {
-    use headwater_rtp::{Codec, PacketBuilder};
-
-    use super::*;
-
-    const MEDIA: PayloadType = PayloadType::new(96).expect("in range");
-    const RTX: PayloadType = PayloadType::new(97).expect("in range");
-
-    fn publisher(now: Instant, tracks: &mut [Track]) -> Publisher {
-        let format = Format { codec: Codec::Vp8, clock_rate: 90_000, parameters: String::new() };
-        let agreement = Agreement {
-            kind: Kind::Video,
-            mid: "0".into(),
-            payload_types: vec![(MEDIA, Meaning::Media(0)), (RTX, Meaning::Rtx(MEDIA))],
-            formats: vec![format.clone()],
-            extensions: Map::new(),
-            announced: vec![(Ssrc(1), false), (Ssrc(2), true)],
-            nack: true,
-            pli: true,
-        };
-        let mut publisher = Publisher::new(vec![agreement], Ssrc(9), "c".into(), 100_000_000, now);
-        publisher.bind(0, 0, tracks[0].begin(&[format]));
-        publisher
-    }
-
-    fn packet(ssrc: Ssrc, payload_type: PayloadType, sequence: u16, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let header = PacketBuilder::new(payload_type, SequenceNumber(sequence), 5, ssrc);
-        header.write(payload, &mut bytes).expect("it fits");
-        bytes
-    }
-
-    #[test]
-    fn what_browsers_probe_with_is_not_taken_for_media() {
-        let now = Instant::now();
-        let clock = NtpAnchor::new(now, Duration::ZERO);
-        let mut tracks = [Track::new(Kind::Video)];
-        let mut publisher = publisher(now, &mut tracks);
-        for sequence in [1000, 1001, 1003] {
-            let bytes = packet(Ssrc(1), MEDIA, sequence, &[0x10, 1, 2, 3]);
-            let handled = publisher.handle_rtp(now, now, &clock, &bytes, &mut tracks);
-            assert!(matches!(handled, Handled::Stored { .. }));
-        }
-        let newest = tracks[0].history.newest().expect("stored").meta.sequence;
-        for (index, (original, stored)) in
-            [(1001, false), (34_000, false), (33_000, false), (900, false), (1002, true)]
-                .into_iter()
-                .enumerate()
-        {
-            let payload = [&u16::to_be_bytes(original)[..], &[0, 1, 2, 3]].concat();
-            let bytes = packet(Ssrc(2), RTX, index as u16, &payload);
-            let handled = publisher.handle_rtp(now, now, &clock, &bytes, &mut tracks);
-            assert_eq!(matches!(handled, Handled::Stored { .. }), stored, "{original}");
-        }
-        assert_eq!(tracks[0].history.newest().expect("stored").meta.sequence, newest - 1);
-        assert_eq!(publisher.received().repaired, 1);
-    }
-}
+mod tests;

@@ -1,15 +1,17 @@
 //! From offers to peers: the server's answers, and the client's own offers.
 
+mod client;
+
 use std::net::IpAddr;
 use std::time::Instant;
 
 use headwater_dtls as dtls;
-use headwater_ice::{Agent, AgentConfig, Candidate, Credentials, LiteAgent, LiteConfig, Role as IceRole};
+use headwater_ice::{Candidate, Credentials, LiteAgent, LiteConfig};
 use headwater_rtp::Ssrc;
 use headwater_sdp::{self as sdp, AnswerError, Fragment, Local, NegotiatedMedia, Outgoing, Session, Setup};
 
 use crate::broadcast::Broadcast;
-use crate::config::is_exempt;
+use crate::config::{counted_as, is_exempt};
 use crate::error::SignalError;
 use crate::forward::{Forwarder, Start};
 use crate::negotiate;
@@ -19,6 +21,8 @@ use crate::publisher::Publisher;
 use crate::sfu::Sfu;
 use crate::track::{Format, Kind};
 use crate::viewer::{Line, Viewer};
+
+pub use client::{Offered, Offering};
 
 /// What a client lets its server send, in bits per second: more than any network carries.
 const UNLIMITED: u64 = 1 << 40;
@@ -33,16 +37,6 @@ pub struct Accepted {
     pub peer: PeerId,
     /// The answer.
     pub answer: String,
-}
-
-/// An offer of ours, as a client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Offered {
-    /// The new peer.
-    pub peer: PeerId,
-    /// The offer.
-    pub offer: String,
 }
 
 impl Sfu {
@@ -136,7 +130,7 @@ impl Sfu {
 
         let lines = self.viewer_lines(index, &answer.media, &local);
         let viewer = Viewer::new(lines, cname);
-        let peer = self.admit(now, index, Role::Viewer(viewer), ice, handshake, &credentials, from);
+        let peer = self.admit(now, index, Role::Viewer(Box::new(viewer)), ice, handshake, &credentials, from);
         self.broadcasts[index].viewers.push(peer);
         self.prepare_key_frame(now, index);
         Ok(Accepted { peer, answer: answer.session.to_string() })
@@ -201,110 +195,6 @@ impl Sfu {
         }
     }
 
-    /// As a client: offers what we publish on `stream`, or wants to receive one into it.
-    ///
-    /// Offered to send, the media handed to [`handle_media`](Self::handle_media) goes out; offered to receive, what
-    /// comes in can be read from the stream's [`tracks`](Self::tracks).
-    pub fn offer(&mut self, now: Instant, stream: &str, what: &Offering) -> Result<Offered, SignalError> {
-        let now = self.advance(now);
-        check_name(stream)?;
-        let credentials = self.credentials();
-        let mut local = self.local(&credentials);
-        local.ice_lite = false;
-        let cname = self.cname();
-        let index = self.broadcast(stream);
-        if what.send {
-            for format in &what.formats {
-                let outgoing = Outgoing::new("headwater", format.codec.name(), &*cname, self.seeds.u32());
-                if format.codec.is_video() {
-                    let rtx = self.seeds.u32();
-                    local.video.push(outgoing.with_rtx(rtx));
-                } else {
-                    local.audio.push(outgoing);
-                }
-            }
-        }
-        let offer = sdp::offer(&negotiate::offer(what), &local);
-        let config = AgentConfig::new(credentials.clone(), IceRole::Controlling);
-        let mut agent = Agent::new(config, self.seeds.seed(), now)
-            .map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
-        for address in &self.config.candidates {
-            let _ = agent.add_local_candidate(Candidate::host(*address));
-        }
-        let handshake = Handshake {
-            config: self.dtls.clone(),
-            role: dtls::Role::Client,
-            fingerprints: Vec::new(),
-            seed: self.seeds.seed(),
-        };
-        let role = if what.send {
-            Role::Viewer(Viewer::new(Vec::new(), cname))
-        } else {
-            let ssrc = Ssrc(self.seeds.u32());
-            Role::Publisher(Box::new(Publisher::new(Vec::new(), ssrc, cname, UNLIMITED, now)))
-        };
-        let ice = Ice::Full(Box::new(agent));
-        let here = IpAddr::from([127, 0, 0, 1]);
-        let peer = self.admit(now, index, role, ice, handshake, &credentials, here);
-        match what.send {
-            true => self.broadcasts[index].viewers.push(peer),
-            false => self.broadcasts[index].pending.push(peer),
-        }
-        let text = offer.to_string();
-        self.offers.insert(peer, (offer, local));
-        Ok(Offered { peer, offer: text })
-    }
-
-    /// As a client: takes the answer to [`offer`](Self::offer).
-    ///
-    /// # Errors
-    /// [`SignalError::UnknownSession`] if nothing was offered by this peer, or the answer cannot be used; the offer
-    /// can then be answered again.
-    pub fn accept_answer(&mut self, now: Instant, peer: PeerId, answer: &str) -> Result<(), SignalError> {
-        let now = self.advance(now);
-        let (offer, local) = self.offers.get(&peer).ok_or(SignalError::UnknownSession)?;
-        let answer = Session::parse(answer).map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
-        let negotiated = sdp::read_answer(offer, &answer).map_err(refusal)?;
-        let local = local.clone();
-        let remote = &negotiated.remote;
-        let credentials = Credentials::new(remote.ufrag.clone(), remote.password.clone())
-            .map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
-        let fingerprints = fingerprints(remote)?;
-        let role = dtls_role(remote.setup);
-        let index = self.peer(peer).ok_or(SignalError::UnknownSession)?.broadcast;
-        let lines = self.viewer_lines(index, &negotiated.media, &local);
-        let agreements = negotiate::publisher_agreements(&negotiated.media);
-        let ssrc = Ssrc(self.seeds.u32());
-        let cname = self.cname();
-        let entry = self.peer_mut(peer).ok_or(SignalError::UnknownSession)?;
-        match &mut entry.role {
-            Role::Viewer(viewer) => *viewer = Viewer::new(lines, cname),
-            Role::Publisher(publisher) => {
-                **publisher = Publisher::new(agreements, ssrc, cname, UNLIMITED, now);
-            }
-        }
-        entry.expect(fingerprints, role);
-        if let Ice::Full(agent) = entry.ice() {
-            if remote.ice_lite {
-                agent.set_remote_is_lite();
-            }
-            agent
-                .set_remote_credentials(credentials)
-                .map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
-            for text in remote.candidates.iter().take(MAX_CANDIDATES) {
-                if let Ok(candidate) = text.parse::<Candidate>() {
-                    let _ = agent.add_remote_candidate(candidate);
-                }
-            }
-            if remote.end_of_candidates {
-                agent.end_of_remote_candidates();
-            }
-        }
-        self.offers.remove(&peer);
-        self.touched(now, peer);
-        Ok(())
-    }
-
     /// What the stream's publisher has: who asks for pictures of a stream that has none is told so, since a player that
     /// was promised them shows nothing, and plays no sound either, until they come.
     fn kinds_of(&self, broadcast: &Broadcast) -> Vec<Kind> {
@@ -318,6 +208,7 @@ impl Sfu {
 
     fn check_limits(&self, stream: &str, from: IpAddr) -> Result<(), SignalError> {
         let limits = &self.config.limits;
+        let from = counted_as(from);
         if !self.names.contains_key(stream) && self.broadcasts.len() >= limits.streams {
             return Err(SignalError::LimitReached("the server has as many streams as it permits"));
         }
@@ -399,6 +290,7 @@ impl Sfu {
         credentials: &Credentials,
         from: IpAddr,
     ) -> PeerId {
+        let from = counted_as(from);
         let deadline = now + self.config.limits.connect_within;
         let mut peer = Peer::new(broadcast, role, ice, handshake, from, now, deadline);
         peer.ufrags.push(credentials.ufrag.clone());
@@ -450,28 +342,6 @@ impl Sfu {
     }
 }
 
-/// What a client offers.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Offering {
-    /// Do we send, or receive?
-    pub send: bool,
-    /// The formats to offer, best first; one media line for audio and one for video.
-    pub formats: Vec<Format>,
-}
-
-impl Offering {
-    /// Offers to send these formats.
-    pub fn sending(formats: Vec<Format>) -> Self {
-        Self { send: true, formats }
-    }
-
-    /// Offers to receive these formats.
-    pub fn receiving(formats: Vec<Format>) -> Self {
-        Self { send: false, formats }
-    }
-}
-
 /// Can who takes parameters `known` play `offered`?
 pub(crate) fn parameters_match(codec: headwater_rtp::Codec, known: &str, offered: &str) -> bool {
     sdp::plays(codec.name(), known, offered)
@@ -516,37 +386,4 @@ fn refusal(error: AnswerError) -> SignalError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::config::Config;
-
-    fn unit(seed: u8, now: Instant) -> Sfu {
-        let certificate = crate::Certificate::generate().expect("a certificate");
-        let config = Config::new(certificate, vec!["192.0.2.1:8189".parse().expect("an address")]);
-        Sfu::new(config, [seed; 32], now, Duration::ZERO).expect("the settings can work")
-    }
-
-    #[test]
-    fn a_session_is_known_by_two_user_fragments_however_often_it_restarts() {
-        let now = Instant::now();
-        let (mut server, mut client) = (unit(1, now), unit(2, now));
-        let format =
-            Format { codec: headwater_rtp::Codec::Vp8, clock_rate: 90_000, parameters: String::new() };
-        let offered = client.offer(now, "s", &Offering::sending(vec![format])).expect("can be offered");
-        let accepted =
-            server.publish(now, "s", &offered.offer, IpAddr::from([192, 0, 2, 9])).expect("a good offer");
-        for round in 0..1000 {
-            let fragment = format!(
-                "a=ice-ufrag:new{round:05}\r\na=ice-pwd:aaaaaaaaaaaaaaaaaaaaaaaa\r\nm=video 9 RTP/AVP 0\r\na=mid:0\r\n"
-            );
-            let answer = server.trickle(now, accepted.peer, &fragment).expect("a good fragment");
-            assert!(answer.is_some(), "it restarts");
-        }
-        assert_eq!(server.ufrags.len(), 2);
-        server.close(now, accepted.peer);
-        assert!(server.poll_transmit(now, &mut Vec::new()).is_none(), "there is nowhere to say goodbye to");
-        assert_eq!((server.ufrags.len(), server.is_empty()), (0, true));
-    }
-}
+mod tests;

@@ -1,0 +1,112 @@
+//! A peer's DTLS association: its datagrams wait for their turn, and its keys go to SRTP.
+
+use std::time::Instant;
+
+use headwater_dtls as dtls;
+use headwater_ice::Path;
+use headwater_srtp::{Context, Profile};
+
+use super::{Effect, Handshake, Peer, Security, Srtp, State};
+use crate::event::CloseReason;
+
+/// DTLS datagrams of one peer that may wait for their turn; further ones are dropped, and retransmitted. A flight must
+/// fit, or its end is dropped each time: GnuTLS sends every message of one in a datagram of its own.
+const MAX_WAITING_HANDSHAKE: usize = 16;
+/// DTLS datagrams larger than this do not occur.
+const MAX_HANDSHAKE_DATAGRAM: usize = 2048;
+
+impl Peer {
+    /// Lets a DTLS datagram wait for its turn. Returns `false` if it was dropped: its sender has not passed a
+    /// check (RFC 8827 §6.5 and the ClientHello race), or too many wait.
+    pub(crate) fn queue_handshake(&mut self, path: &Path, datagram: &[u8]) -> bool {
+        let accepted = self.is_validated(path)
+            && self.waiting.len() < MAX_WAITING_HANDSHAKE
+            && datagram.len() <= MAX_HANDSHAKE_DATAGRAM;
+        if accepted {
+            self.waiting.push_back(datagram.to_vec());
+        } else {
+            self.refused.dtls += 1;
+        }
+        accepted
+    }
+
+    /// Are we the DTLS client, without keys yet, and is there something of the server that waits?
+    pub(crate) fn is_client_about_to_finish(&self) -> bool {
+        self.srtp.is_none() && self.handshake.role == dtls::Role::Client && !self.waiting.is_empty()
+    }
+
+    /// Takes one of the DTLS datagrams that wait.
+    pub(crate) fn step_handshake(&mut self, now: Instant) {
+        let Some(datagram) = self.waiting.pop_front() else { return };
+        if let Some(dtls) = &mut self.dtls {
+            if dtls.handle_datagram(now, &datagram).is_err() {
+                self.refused.dtls += 1;
+            } else if let Some(path) = self.path {
+                self.note_received(now, &path);
+            }
+        }
+        self.collect_dtls(now);
+    }
+
+    pub(super) fn start_handshake(&mut self, now: Instant) {
+        if self.dtls.is_some() || self.handshake.fingerprints.is_empty() {
+            return;
+        }
+        let Handshake { config, role, fingerprints, seed } = &self.handshake;
+        match dtls::Connection::new(config.clone(), *role, fingerprints.clone(), *seed, now) {
+            Ok(dtls) => self.dtls = Some(dtls),
+            Err(_) => self.effects.push_back(Effect::Closed(CloseReason::HandshakeFailed)),
+        }
+    }
+
+    pub(super) fn collect_dtls(&mut self, now: Instant) {
+        while let Some(event) = self.dtls.as_mut().and_then(dtls::Connection::poll_event) {
+            match event {
+                dtls::Event::Connected(connected) => self.install_keys(now, &connected),
+                // Our own doing: the goodbye is still to be sent.
+                dtls::Event::Closed { reason: dtls::CloseReason::Local } => {}
+                dtls::Event::Closed { reason } => {
+                    let reason = match reason {
+                        dtls::CloseReason::CloseNotify => CloseReason::ClosedByPeer,
+                        _ if self.srtp.is_none() => CloseReason::HandshakeFailed,
+                        _ => CloseReason::ClosedByPeer,
+                    };
+                    self.effects.push_back(Effect::Closed(reason));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn install_keys(&mut self, now: Instant, connected: &dtls::Connected) {
+        let contexts = connected.srtp.as_ref().and_then(|keys| {
+            let profile = Profile::from_iana(keys.profile)?;
+            let client = Context::new(profile, &keys.client_key, &keys.client_salt).ok()?;
+            let server = Context::new(profile, &keys.server_key, &keys.server_salt).ok()?;
+            Some((keys.profile, client, server))
+        });
+        let Some((srtp_profile, client, server)) = contexts else {
+            self.effects.push_back(Effect::Closed(CloseReason::HandshakeFailed));
+            return;
+        };
+        let (inbound, outbound) = match self.handshake.role {
+            dtls::Role::Client => (server, client),
+            dtls::Role::Server => (client, server),
+        };
+        self.srtp = Some(Srtp { inbound, outbound });
+        self.security = Some(Security {
+            version: match connected.version {
+                dtls::Version::Dtls12 => "1.2".to_owned(),
+                other => format!("{other:?}"),
+            },
+            cipher_suite: connected.cipher_suite,
+            group: connected.group,
+            srtp_profile,
+        });
+        if matches!(self.state, State::Pending(_)) {
+            self.state = State::Connected;
+            self.connected = Some(now);
+            self.effects.push_back(Effect::Connected);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What comes in: to which peer it belongs, and what it changes there.
+
+use std::time::Instant;
+
+use headwater_ice::{self as ice, Path};
+use headwater_stun as stun;
+
+use crate::error::Error;
+use crate::event::Event;
+use crate::peer::{Peer, Role};
+use crate::peer_id::PeerId;
+use crate::publisher::Handled;
+use crate::sfu::{Datagram, Sfu};
+use crate::transmit::start_round;
+
+/// DTLS datagrams of all peers that may wait for their turn.
+const MAX_WAITING_HANDSHAKES: usize = 4096;
+
+impl Sfu {
+    pub(crate) fn handle_stun(&mut self, now: Instant, path: &Path, contents: &[u8]) -> Result<(), Error> {
+        let datagram = stun::Datagram::new(path.transport, path.local, path.remote, contents);
+        // The user fragment decides before the address: after a restart of a page the same address may belong
+        // to a new session.
+        let known = || self.routes.get(path).or_else(|| self.checked.get(&path.remote)).copied();
+        let id = match ice::ufrag_of_request(contents) {
+            Some(ufrag) => self.ufrags.get(ufrag).copied(),
+            None => known(),
+        };
+        let Some(id) = id else {
+            self.totals.unrouted += 1;
+            return Err(Error::Unrouted);
+        };
+        let peer = self.peer_mut(id).ok_or(Error::Unrouted)?;
+        let accepted = peer.handle_stun(now, datagram);
+        let is_validated = accepted && peer.is_validated(path);
+        self.touched(now, id);
+        if is_validated {
+            self.claim(now, *path, id);
+        }
+        if accepted { Ok(()) } else { Err(Error::Unauthentic) }
+    }
+
+    pub(crate) fn handle_dtls(&mut self, _now: Instant, path: &Path, contents: &[u8]) -> Result<(), Error> {
+        let id = self.route(path)?;
+        let is_full = self.handshakes.len() >= MAX_WAITING_HANDSHAKES;
+        let peer = self.peer_mut(id).ok_or(Error::Unrouted)?;
+        if is_full || !peer.queue_handshake(path, contents) {
+            self.totals.handshakes_dropped += 1;
+            return Err(Error::Refused);
+        }
+        self.handshakes.push_back(id);
+        Ok(())
+    }
+
+    pub(crate) fn handle_rtp(
+        &mut self,
+        now: Instant,
+        path: &Path,
+        datagram: Datagram<'_>,
+    ) -> Result<(), Error> {
+        let id = self.route(path)?;
+        self.finish_handshake(now, id);
+        let clock = self.clock;
+        let Self { peers, broadcasts, active, totals, .. } = self;
+        let (_, peer) = peers.get_mut(id.index as usize).ok_or(Error::Unrouted)?;
+        let Some(len) = peer.open_rtp(now, path, datagram.contents) else {
+            totals.unauthentic += 1;
+            return Err(Error::Unauthentic);
+        };
+        let packet = &datagram.contents[..len];
+        if let Some(dump) = &mut peer.dump {
+            dump.record(datagram.received, packet);
+        }
+        let Role::Publisher(publisher) = &mut peer.role else { return Err(Error::Refused) };
+        let broadcast = broadcasts.get_mut(peer.broadcast).ok_or(Error::Unrouted)?;
+        if broadcast.publisher != Some(id) {
+            return Err(Error::Refused);
+        }
+        totals.received_packets += 1;
+        totals.received_bytes += len as u64;
+        let handled = publisher.handle_rtp(now, datagram.received, &clock, packet, &mut broadcast.tracks);
+        if let Handled::Stored { track, .. } = handled {
+            let kind = broadcast.tracks[track].kind;
+            if broadcast.live_since.is_none() {
+                broadcast.live_since = Some(now);
+                self.events.push_back(Event::Live { stream: broadcast.name.clone() });
+            }
+            start_round(broadcast, peer.broadcast, kind, active);
+        }
+        self.schedule(id);
+        Ok(())
+    }
+
+    pub(crate) fn handle_rtcp(
+        &mut self,
+        now: Instant,
+        path: &Path,
+        contents: &mut [u8],
+    ) -> Result<(), Error> {
+        let id = self.route(path)?;
+        let clock = self.clock;
+        let Self { peers, broadcasts, totals, resends, .. } = self;
+        let (_, peer) = peers.get_mut(id.index as usize).ok_or(Error::Unrouted)?;
+        let Some(len) = peer.open_rtcp(now, path, contents) else {
+            totals.unauthentic += 1;
+            return Err(Error::Unauthentic);
+        };
+        let broadcast = broadcasts.get_mut(peer.broadcast).ok_or(Error::Unrouted)?;
+        let mut publisher_to_wake = None;
+        match &mut peer.role {
+            Role::Publisher(publisher) => {
+                // A BYE names sources, not the session: a muted sender may say it and come back.
+                publisher.handle_rtcp(now, &clock, &contents[..len], &mut broadcast.tracks);
+            }
+            Role::Viewer(viewer) => {
+                let waiting = viewer.has_resends();
+                viewer.handle_rtcp(now, &clock, &contents[..len], &mut broadcast.tracks);
+                if viewer.has_resends() && !waiting {
+                    resends.push_back(id);
+                }
+                publisher_to_wake = broadcast.publisher;
+            }
+        }
+        self.schedule(id);
+        if let Some(publisher) = publisher_to_wake {
+            self.wake_publisher(publisher);
+        }
+        Ok(())
+    }
+
+    /// As DTLS client: the server's media may come right behind its Finished, which then must not wait its turn, or
+    /// the first packets of the key frame are lost.
+    pub(crate) fn finish_handshake(&mut self, now: Instant, id: PeerId) {
+        while self.peer(id).is_some_and(Peer::is_client_about_to_finish) {
+            if let Some(peer) = self.peer_mut(id) {
+                peer.step_handshake(now);
+            }
+            self.touched(now, id);
+        }
+    }
+
+    /// A peer has passed a check along this path. It gets what comes along it, unless that is another's who was heard
+    /// just now: else somebody with a session and a forged source address could silence any other.
+    pub(crate) fn claim(&mut self, now: Instant, path: Path, id: PeerId) {
+        let holder = self.routes.get(&path).filter(|holder| **holder != id);
+        let is_held = holder.and_then(|holder| self.peer(*holder)).is_some_and(|peer| peer.holds(now, &path));
+        if !is_held {
+            self.routes.insert(path, id);
+        }
+    }
+
+    pub(crate) fn route(&mut self, path: &Path) -> Result<PeerId, Error> {
+        let id = self.routes.get(path).copied();
+        id.filter(|id| self.peer(*id).is_some()).ok_or_else(|| {
+            self.totals.unrouted += 1;
+            Error::Unrouted
+        })
+    }
+}

@@ -1,0 +1,31 @@
+use std::time::Duration;
+
+use super::*;
+use crate::config::Config;
+
+fn unit(seed: u8, now: Instant) -> Sfu {
+    let certificate = crate::Certificate::generate().expect("a certificate");
+    let config = Config::new(certificate, vec!["192.0.2.1:8189".parse().expect("an address")]);
+    Sfu::new(config, [seed; 32], now, Duration::ZERO).expect("the settings can work")
+}
+
+#[test]
+fn a_session_is_known_by_two_user_fragments_however_often_it_restarts() {
+    let now = Instant::now();
+    let (mut server, mut client) = (unit(1, now), unit(2, now));
+    let format = Format { codec: headwater_rtp::Codec::Vp8, clock_rate: 90_000, parameters: String::new() };
+    let offered = client.offer(now, "s", &Offering::sending(vec![format])).expect("can be offered");
+    let accepted =
+        server.publish(now, "s", &offered.offer, IpAddr::from([192, 0, 2, 9])).expect("a good offer");
+    for round in 0..1000 {
+        let fragment = format!(
+            "a=ice-ufrag:new{round:05}\r\na=ice-pwd:aaaaaaaaaaaaaaaaaaaaaaaa\r\nm=video 9 RTP/AVP 0\r\na=mid:0\r\n"
+        );
+        let answer = server.trickle(now, accepted.peer, &fragment).expect("a good fragment");
+        assert!(answer.is_some(), "it restarts");
+    }
+    assert_eq!(server.ufrags.len(), 2);
+    server.close(now, accepted.peer);
+    assert!(server.poll_transmit(now, &mut Vec::new()).is_none(), "there is nowhere to say goodbye to");
+    assert_eq!((server.ufrags.len(), server.is_empty()), (0, true));
+}

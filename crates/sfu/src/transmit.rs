@@ -1,0 +1,198 @@
+//! What goes out: whose turn it is, and when each peer wants to wake.
+
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use headwater_stun::Transmit;
+
+use crate::broadcast::{Broadcast, round_of};
+use crate::demux::Protocol;
+use crate::peer::{Peer, Role, State};
+use crate::peer_id::PeerId;
+use crate::sfu::Sfu;
+use crate::track::Kind;
+
+/// Datagrams are never longer than this on the way out (RFC 8831 §5 has the reasoning for 1,200).
+const TRANSMIT_BYTES: usize = 1500;
+
+impl Sfu {
+    /// A viewer wants something of the publisher: let it speak now if that is due.
+    pub(crate) fn wake_publisher(&mut self, id: PeerId) {
+        let now = self.now;
+        let Self { peers, broadcasts, control, .. } = self;
+        let Some((_, peer)) = peers.get_mut(id.index as usize).filter(|(serial, _)| *serial == id.serial)
+        else {
+            return;
+        };
+        let Some(broadcast) = broadcasts.get(peer.broadcast) else { return };
+        let is_due = broadcast
+            .tracks
+            .iter()
+            .any(|track| track.key_frames.poll_timeout().is_some_and(|due| due <= now));
+        if is_due && !peer.is_queued {
+            peer.is_queued = true;
+            control.push_back(id);
+        }
+        self.schedule(id);
+    }
+
+    pub(crate) fn poll_control(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit> {
+        while let Some(&id) = self.control.front() {
+            let Self { peers, broadcasts, clock, .. } = self;
+            let entry = peers.get_mut(id.index as usize).filter(|(serial, _)| *serial == id.serial);
+            if let Some((_, peer)) = entry {
+                let tracks = broadcasts.get_mut(peer.broadcast).map_or(&mut [][..], |b| &mut b.tracks);
+                buf.reserve(TRANSMIT_BYTES);
+                let start = buf.len();
+                if let Some(transmit) = peer.poll_transmit(now, clock, tracks, buf) {
+                    if peer.checks() && Protocol::of(&buf[start..]) == Protocol::Stun {
+                        self.checked.insert(transmit.remote, id);
+                    }
+                    return Some(transmit);
+                }
+                peer.is_queued = false;
+                if matches!(peer.state, State::Closing(..)) {
+                    self.control.pop_front();
+                    self.remove(id);
+                    continue;
+                }
+            }
+            self.control.pop_front();
+            self.schedule(id);
+        }
+        None
+    }
+
+    pub(crate) fn poll_media(&mut self, now: Instant, kind: Kind, buf: &mut Vec<u8>) -> Option<Transmit> {
+        let round = round_of(kind);
+        while let Some(&index) = self.active[round].front() {
+            let Self { peers, broadcasts, totals, .. } = self;
+            let Some(broadcast) = broadcasts.get_mut(index) else {
+                self.active[round].pop_front();
+                continue;
+            };
+            let Some(id) = broadcast.rounds[round].current(&broadcast.viewers) else {
+                broadcast.rounds[round].is_listed = false;
+                let wakes = kind == Kind::Video;
+                let publisher = broadcast.publisher.filter(|_| wakes);
+                self.active[round].pop_front();
+                if let Some(publisher) = publisher {
+                    self.wake_publisher(publisher);
+                }
+                continue;
+            };
+            let peer = peers.get_mut(id.index as usize).map(|(_, peer)| peer);
+            if let Some(Peer {
+                role: Role::Viewer(viewer),
+                srtp: Some(srtp),
+                path: Some(path),
+                state,
+                sent_bytes,
+                sent_packets,
+                scheduled,
+                ..
+            }) = peer
+                && *state == State::Connected
+                && let Some(burst) =
+                    viewer.next_burst(now, kind, &mut broadcast.tracks, &mut srtp.outbound, buf)
+            {
+                let packets = burst.total.div_ceil(burst.segment) as u64;
+                *sent_bytes += burst.total as u64;
+                *sent_packets += packets;
+                totals.sent_bytes += burst.total as u64;
+                totals.sent_packets += packets;
+                let mut transmit = Transmit::new(path.transport, path.local, path.remote, burst.total);
+                if packets > 1 {
+                    transmit.segment_size = u16::try_from(burst.segment).ok();
+                }
+                let is_first = viewer.poll_timeout().is_some_and(|due| scheduled.is_none_or(|s| due < s));
+                // The next stream's turn, or one with many viewers would keep all others waiting.
+                self.active[round].rotate_left(1);
+                if is_first {
+                    // The first sender report is due with the first packet.
+                    self.queue(id);
+                }
+                return Some(transmit);
+            }
+            broadcast.rounds[round].advance();
+        }
+        None
+    }
+
+    pub(crate) fn poll_resends(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit> {
+        while let Some(&id) = self.resends.front() {
+            let Self { peers, broadcasts, totals, .. } = self;
+            let entry = peers.get_mut(id.index as usize).filter(|(serial, _)| *serial == id.serial);
+            if let Some((_, peer)) = entry
+                && let Peer {
+                    role: Role::Viewer(viewer), srtp: Some(srtp), path: Some(path), broadcast, ..
+                } = peer
+                && let Some(broadcast) = broadcasts.get(*broadcast)
+                && let Some(len) = viewer.next_resend(now, &broadcast.tracks, &mut srtp.outbound, buf)
+            {
+                totals.resent_packets += 1;
+                return Some(Transmit::new(path.transport, path.local, path.remote, len));
+            }
+            self.resends.pop_front();
+        }
+        None
+    }
+
+    /// Takes one DTLS datagram that waits. Returns `false` if this turn has had its step, or none waits.
+    pub(crate) fn step_handshake(&mut self, now: Instant) -> bool {
+        if self.has_stepped {
+            return false;
+        }
+        let Some(id) = self.handshakes.pop_front() else { return false };
+        self.has_stepped = true;
+        if let Some(peer) = self.peer_mut(id) {
+            peer.step_handshake(now);
+            self.touched(now, id);
+        }
+        true
+    }
+
+    pub(crate) fn queue(&mut self, id: PeerId) {
+        let Some(peer) = self.peer_mut(id) else { return };
+        if !peer.is_queued {
+            peer.is_queued = true;
+            self.control.push_back(id);
+        }
+        self.schedule(id);
+    }
+
+    pub(crate) fn schedule(&mut self, id: PeerId) {
+        let Self { peers, broadcasts, timers, .. } = self;
+        let Some((_, peer)) = peers.get_mut(id.index as usize).filter(|(serial, _)| *serial == id.serial)
+        else {
+            return;
+        };
+        let tracks = broadcasts.get(peer.broadcast).map_or(&[][..], |broadcast| &broadcast.tracks);
+        // Who is about to be polled is scheduled after that: before, what it waits for may be due already.
+        if peer.is_queued {
+            return;
+        }
+        if let Some(due) = peer.poll_timeout(tracks)
+            && peer.scheduled.is_none_or(|scheduled| due < scheduled)
+        {
+            peer.scheduled = Some(due);
+            timers.push(Reverse((due, id)));
+        }
+    }
+}
+
+/// Something new of a kind is there: its viewers get a round.
+pub(crate) fn start_round(
+    broadcast: &mut Broadcast,
+    index: usize,
+    kind: Kind,
+    active: &mut [VecDeque<usize>; 2],
+) {
+    let round = round_of(kind);
+    broadcast.rounds[round].restart(broadcast.viewers.len());
+    if !broadcast.rounds[round].is_listed && !broadcast.viewers.is_empty() {
+        broadcast.rounds[round].is_listed = true;
+        active[round].push_back(index);
+    }
+}
