@@ -6,8 +6,8 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use headwater_node::{Config, Node, Session};
-use headwater_rtp::{Codec, SequenceNumber};
 use headwater_sfu::history::{Cursor, Read};
+use headwater_sfu::rtp::{Codec, SequenceNumber};
 use headwater_sfu::track::Format;
 use headwater_sfu::{Certificate, Datagram, Event, LocalStream, MediaPacket, Offering, PeerId, Sfu};
 
