@@ -31,7 +31,8 @@ pub use config::{Config, ConfigError, Limits, STALE_AFTER, Takeover};
 pub use error::{Error, SignalError};
 pub use event::{CloseReason, Event};
 pub use headwater_dtls::Certificate;
-pub use headwater_rtp::{Codec, SequenceNumber};
+/// Formats, sequence numbers and packets of the API are of this crate.
+pub use headwater_rtp as rtp;
 pub use headwater_stun::{Transmit, Transport};
 pub use local::{LocalStream, MediaPacket};
 pub use peer::Security;

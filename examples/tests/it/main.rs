@@ -5,7 +5,12 @@ mod tools;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Instant;
 
+use headwater_examples::endpoint::Endpoint;
+use headwater_examples::source::{Clip, Size};
+use headwater_examples::whip;
+use headwater_sfu::Offering;
 use serde_json::Value;
 
 use crate::tools::{example, text};
@@ -66,6 +71,26 @@ fn the_card_goes_through_a_node_and_ends_with_a_delete() {
     assert_eq!((&file[..4], &file[8..12], file[44] & 1), (&b"DKIF"[..], &b"VP80"[..], 0));
 
     assert!(publisher.0.wait().expect("it ends").success());
+    assert_eq!(server.sessions(), 0);
+}
+
+#[test]
+fn the_client_trickles_and_restarts_with_the_tag_that_it_was_given() {
+    let server = server::Server::start();
+    let mut client = whip::Client::new(&server.url("/whip/demo"), None).expect("a URL");
+    let mut endpoint = Endpoint::new(client.local_ip().expect("a way")).expect("a socket");
+    let offering = Offering::sending(vec![Clip::card(1_000_000, 30, Size::Even).expect("a card").format()]);
+    let offered = endpoint.sfu.offer(Instant::now(), "mine", &offering).expect("an offer");
+    assert!(client.post(&offered.offer).expect("an answer").starts_with("v=0"));
+
+    let restart = |ufrag: &str| format!("a=ice-ufrag:{ufrag}\r\na=ice-pwd:0123456789012345678901\r\n");
+    for ufrag in ["abcd", "efgh"] {
+        let answer = client.patch(&restart(ufrag)).expect("the tag is the newest");
+        assert!(answer.contains("a=ice-ufrag:"), "{answer}");
+    }
+    assert_eq!(client.patch(&restart("efgh")).expect("nothing new"), "");
+    client.delete().expect("a session");
+    client.delete().expect("nothing left to delete");
     assert_eq!(server.sessions(), 0);
 }
 

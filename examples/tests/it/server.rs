@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use headwater_node::{Config, Node, Session, SessionId, SignalError};
+use headwater_node::{Config, Node, Session, SessionId, SignalError, Trickle};
 
 type Sessions = Arc<Mutex<HashMap<String, SessionId>>>;
 
@@ -81,6 +81,20 @@ fn serve(stream: &TcpStream, node: &Node, sessions: &Sessions, token: &str) {
         ["POST", "", "whep", name, ..] => {
             node.watch(name, offer, from, move |made| sender.send(made).unwrap_or(()));
         }
+        ["PATCH", "", "session", id, ..] => {
+            let etag = head.iter().find_map(|line| line.strip_prefix("If-Match: ")).map(str::to_owned);
+            let (sender, answer) = channel();
+            node.trickle(sessions[id], offer, etag, move |done| sender.send(done).unwrap_or(()));
+            return match answer.recv_timeout(Duration::from_secs(5)).expect("the node answers") {
+                Ok(Trickle::Restarted { fragment, etag }) => {
+                    respond(stream, &format!("200 OK\r\nETag: {etag}"), &fragment);
+                }
+                Ok(_) => respond(stream, "204 No Content", ""),
+                Err(error) => {
+                    respond(stream, "412 Precondition Failed", &format!("{{\"detail\":\"{error}\"}}"));
+                }
+            };
+        }
         ["DELETE", "", "session", id, ..] => {
             let id = sessions.remove(id).expect("a session of ours");
             node.close(id, |_| {});
@@ -91,7 +105,11 @@ fn serve(stream: &TcpStream, node: &Node, sessions: &Sessions, token: &str) {
     match answer.recv_timeout(Duration::from_secs(5)).expect("the node answers") {
         Ok(session) => {
             sessions.insert(session.id.to_string(), session.id);
-            respond(stream, &format!("201 Created\r\nLocation: /session/{}", session.id), &session.answer);
+            respond(
+                stream,
+                &format!("201 Created\r\nLocation: /session/{}\r\nETag: {}", session.id, session.etag),
+                &session.answer,
+            );
         }
         Err(error) => {
             let body = format!("{{\"detail\":\"{error}\"}}");

@@ -53,6 +53,12 @@ impl Default for Source {
 }
 
 impl Source {
+    /// The same without sound.
+    #[must_use]
+    pub fn silent(self) -> Self {
+        Self { audio: None, ..self }
+    }
+
     /// Without a picture.
     pub fn audio_only() -> Self {
         Self { video: None, ..Self::default() }

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use headwater_node::{Config, Node, Session};
 use headwater_sfu::history::{Cursor, Read};
+use headwater_sfu::rtp::{Codec, SequenceNumber};
 use headwater_sfu::track::Format;
-use headwater_sfu::{
-    Certificate, Codec, Datagram, Event, LocalStream, MediaPacket, Offering, PeerId, SequenceNumber, Sfu,
-};
+use headwater_sfu::{Certificate, Datagram, Event, LocalStream, MediaPacket, Offering, PeerId, Sfu};
 
 /// How long anything in these tests may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,6 +1,9 @@
 //! Measures what a viewer feels, glass to glass, against the same page wired directly.
 //!
-//! `glass [latency] [drift] [join] [click] [restart] [--runs 3] [--restarts 20] [--json FILE]`; without a name, all of them.
+//! `latency` is of the picture alone: with sound, a browser delays the picture step by step until it is with the sound,
+//! for half a minute, and two runs differ by where they are in that. `sound` waits for that to end.
+//!
+//! `glass [latency] [sound] [drift] [join] [click] [restart] [--runs 3] [--restarts 20] [--json FILE]`; without a name, all of them.
 //! Runs in a network namespace of its own; needs Chromium and the server's release build.
 
 use std::time::Duration;
@@ -12,6 +15,8 @@ use serde_json::{Value, json};
 const STREAM: &str = "glass";
 /// The sender climbs from 300 kbit/s; before that the encoder sends smaller pictures.
 const WARM_UP: Duration = Duration::from_secs(6);
+/// Chromium moves the picture towards the sound by at most 80 ms each second or so, after the sound's first reports.
+const SETTLED: Duration = Duration::from_secs(30);
 const MEASURE: Duration = Duration::from_secs(6);
 const PATIENCE: Duration = Duration::from_secs(15);
 const DRIFT_WINDOWS: usize = 9;
@@ -39,7 +44,7 @@ impl Plan {
                 "--restarts" => plan.restarts = number(arguments.next())?,
                 "--json" => plan.json = Some(arguments.next().ok_or("--json FILE")?),
                 "all" => {}
-                "latency" | "drift" | "join" | "click" | "restart" => plan.benches.push(argument),
+                "latency" | "sound" | "drift" | "join" | "click" | "restart" => plan.benches.push(argument),
                 other => return Err(format!("unknown argument {other}; see the head of glass.rs")),
             }
         }
@@ -82,6 +87,9 @@ fn run(plan: &Plan) -> Result<Value> {
     if plan.wants("latency") {
         results["latency"] = bench.latency(plan.runs)?;
     }
+    if plan.wants("sound") {
+        results["sound"] = bench.with_sound(plan.runs)?;
+    }
     if plan.wants("drift") {
         results["drift"] = bench.drift()?;
     }
@@ -105,15 +113,32 @@ struct Bench {
 impl Bench {
     /// Publisher and viewer in one page, alternating between directly wired and through the server.
     fn latency(&self, runs: usize) -> Result<Value> {
-        println!("glass-to-glass latency, p50 (p95) in ms: median of {runs} alternating runs");
+        println!("glass-to-glass latency of the picture, p50 (p95) in ms: median of {runs} alternating runs");
+        self.compare(runs, &CODECS, WARM_UP, |width, height| Source::sized(width, height).silent())
+    }
+
+    /// The same with sound, once the browser has brought the picture to it.
+    fn with_sound(&self, runs: usize) -> Result<Value> {
+        println!("the same with sound, after {} s:", SETTLED.as_secs());
+        self.compare(runs, &CODECS[..1], SETTLED, Source::sized)
+    }
+
+    fn compare(
+        &self,
+        runs: usize,
+        codecs: &[(&str, u32, u32)],
+        warm_up: Duration,
+        source: impl Fn(u32, u32) -> Source,
+    ) -> Result<Value> {
         let mut rows = Vec::new();
-        for (codec, width, height) in CODECS {
+        for &(codec, width, height) in codecs {
+            let source = source(width, height);
             let mut direct = Vec::new();
             let mut through = Vec::new();
             for _ in 0..runs {
-                direct.push(self.latency_once(codec, width, height, None)?);
+                direct.push(self.latency_once(codec, &source, warm_up, None)?);
                 let server = Server::start(&[])?;
-                through.push(self.latency_once(codec, width, height, Some(&server))?);
+                through.push(self.latency_once(codec, &source, warm_up, Some(&server))?);
             }
             let of = |runs: &[Summary], value: fn(&Summary) -> f64| median(runs.iter().map(value).collect());
             let (floor, ours) = (of(&direct, |seen| seen.latency.0), of(&through, |seen| seen.latency.0));
@@ -137,18 +162,23 @@ impl Bench {
         Ok(rows.into())
     }
 
-    fn latency_once(&self, codec: &str, width: u32, height: u32, server: Option<&Server>) -> Result<Summary> {
+    fn latency_once(
+        &self,
+        codec: &str,
+        source: &Source,
+        warm_up: Duration,
+        server: Option<&Server>,
+    ) -> Result<Summary> {
         let page = self.rig.page(&self.chromium)?;
-        let source = Source::sized(width, height);
         match server {
-            None => wire_directly(&page, &source, codec)?,
+            None => wire_directly(&page, source, codec)?,
             Some(server) => {
-                rig::publish(&page, &server.whip(STREAM), &source, &json!({ "video": codec }))?;
+                rig::publish(&page, &server.whip(STREAM), source, &json!({ "video": codec }))?;
                 rig::watch(&page, &server.whep(STREAM), false, &json!({}))?;
             }
         }
         rig::frame_after(&page, None, PATIENCE)?;
-        std::thread::sleep(WARM_UP);
+        std::thread::sleep(warm_up);
         let seen = rig::measure(&page, MEASURE)?;
         page.close()?;
         Ok(seen)
