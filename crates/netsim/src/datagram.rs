@@ -45,6 +45,6 @@ pub struct Counters {
     pub queue_full: u64,
     /// Sent to an address that nobody has, or that a NAT didn't let in.
     pub unroutable: u64,
-    /// Dropped by [`Network::drop_next`] or a filter.
+    /// Dropped by [`Network::drop_next`](crate::Network::drop_next) or a filter.
     pub dropped_by_filter: u64,
 }
