@@ -131,14 +131,20 @@ export class Session {
 }
 
 /** Publishes `stream` to a WHIP endpoint. */
-export async function whip(endpoint, stream, { video, token, trickle, maxBitrate } = {}) {
+export async function whip(endpoint, stream, { video, token, trickle, maxBitrate, keepSize } = {}) {
   const session = new Session(new RTCPeerConnection({ bundlePolicy: 'max-bundle' }), { token, trickle });
   for (const track of stream.getTracks()) {
     const encoding = track.kind === 'video' && maxBitrate ? { sendEncodings: [{ maxBitrate }] } : {};
     const transceiver = session.pc.addTransceiver(track, { direction: 'sendonly', streams: [stream], ...encoding });
     if (track.kind === 'video') preferCodec(transceiver, 'video', video);
+    if (track.kind === 'video' && keepSize) await keepSizeOf(transceiver.sender);
   }
   return session.open(endpoint);
+}
+
+/** An encoder short of bits or time drops pictures, not pixels: two runs then compare the same picture. */
+async function keepSizeOf(sender) {
+  await sender.setParameters({ ...sender.getParameters(), degradationPreference: 'maintain-resolution' });
 }
 
 /** Watches a WHEP endpoint. */
@@ -153,7 +159,7 @@ export async function whep(endpoint, { video, token, trickle, kinds = ['video', 
 }
 
 /** The floor: two connections of one page, nothing between. Looks like a session that watches. */
-export async function direct(stream, { video, maxBitrate } = {}) {
+export async function direct(stream, { video, maxBitrate, keepSize } = {}) {
   const since = now();
   const sender = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
   const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
@@ -165,6 +171,7 @@ export async function direct(stream, { video, maxBitrate } = {}) {
     const encoding = track.kind === 'video' && maxBitrate ? { sendEncodings: [{ maxBitrate }] } : {};
     const transceiver = sender.addTransceiver(track, { direction: 'sendonly', streams: [stream], ...encoding });
     if (track.kind === 'video') preferCodec(transceiver, 'video', video);
+    if (track.kind === 'video' && keepSize) await keepSizeOf(transceiver.sender);
   }
   await sender.setLocalDescription();
   await pc.setRemoteDescription(sender.localDescription);

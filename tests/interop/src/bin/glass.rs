@@ -173,7 +173,12 @@ impl Bench {
         match server {
             None => wire_directly(&page, source, codec)?,
             Some(server) => {
-                rig::publish(&page, &server.whip(STREAM), source, &json!({ "video": codec }))?;
+                rig::publish(
+                    &page,
+                    &server.whip(STREAM),
+                    source,
+                    &json!({ "video": codec, "keepSize": true }),
+                )?;
                 rig::watch(&page, &server.whep(STREAM), false, &json!({}))?;
             }
         }
@@ -216,7 +221,12 @@ impl Bench {
     fn late_join(&self, runs: usize) -> Result<Value> {
         let server = Server::start(&[])?;
         let page = self.rig.page(&self.chromium)?;
-        rig::publish(&page, &server.whip(STREAM), &Source::sized(1280, 720), &json!({ "video": "VP8" }))?;
+        rig::publish(
+            &page,
+            &server.whip(STREAM),
+            &Source::sized(1280, 720),
+            &json!({ "video": "VP8", "keepSize": true }),
+        )?;
         rig::watch(&page, &server.whep(STREAM), false, &json!({}))?;
         rig::frame_after(&page, None, PATIENCE)?;
         std::thread::sleep(WARM_UP);
@@ -330,7 +340,7 @@ impl Bench {
 fn wire_directly(page: &Page, source: &Source, codec: &str) -> Result<()> {
     let script = format!(
         "(async () => {{ const kept = rig.kept; kept.source = await new rig.Source({}).start(); \
-         kept.session = await rig.direct(kept.source.stream, {{ video: '{codec}' }}); \
+         kept.session = await rig.direct(kept.source.stream, {{ video: '{codec}', keepSize: true }}); \
          kept.viewer = new rig.Viewer(kept.session.remote, {{ since: kept.session.since }}); }})()",
         source.to_json()
     );
