@@ -174,7 +174,7 @@ fn bind(addresses: &[SocketAddr], workers: usize) -> Result<(Vec<SocketAddr>, Ve
         }
         if let Some(socket) = sockets[0].last().filter(|socket| socket.local_addr() == address) {
             let (receive, send) = socket.buffer_sizes();
-            tracing::info!(%address, receive, send, segments = socket.max_segments(), "media socket");
+            tracing::info!(%address, receive, send, segmentation = socket.segments(), coalescing = socket.coalesces(), "media socket");
             media.push(address);
         }
     }
