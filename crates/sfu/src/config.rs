@@ -55,10 +55,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             streams: 1000,
-            viewers_per_stream: 5000,
-            sessions_per_address: 100,
+            viewers_per_stream: 10_000,
+            sessions_per_address: 256,
             publish_bitrate: 50_000_000,
-            pending_sessions: 2000,
+            pending_sessions: 1000,
             connect_within: Duration::from_secs(15),
         }
     }
