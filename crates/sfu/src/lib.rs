@@ -26,6 +26,7 @@ mod template;
 pub mod track;
 mod transmit;
 mod viewer;
+mod wheel;
 
 pub use config::{Config, ConfigError, Limits, STALE_AFTER, Takeover};
 pub use error::{Error, SignalError};

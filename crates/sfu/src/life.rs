@@ -172,6 +172,7 @@ impl Sfu {
             return;
         }
         let (_, peer) = self.peers.remove(id.index as usize);
+        self.timers.clear(id.index);
         self.routes.retain(|_, routed| *routed != id);
         self.checked.retain(|_, checked| *checked != id);
         for ufrag in &peer.ufrags {

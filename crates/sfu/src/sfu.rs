@@ -1,7 +1,6 @@
 //! The machine that owns everything and routes.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +21,7 @@ use crate::peer::Peer;
 use crate::peer_id::PeerId;
 use crate::seeds::Seeds;
 use crate::track::Kind;
+use crate::wheel::Wheel;
 
 /// A datagram as it came in. SRTP is opened in place.
 #[non_exhaustive]
@@ -70,7 +70,8 @@ pub struct Sfu {
     pub(crate) offers: HashMap<PeerId, (headwater_sdp::Session, headwater_sdp::Local)>,
     /// Sessions by the address that signalled them.
     pub(crate) addresses: HashMap<IpAddr, usize>,
-    pub(crate) timers: BinaryHeap<Reverse<(Instant, PeerId)>>,
+    /// When each peer wants to wake, by its index.
+    pub(crate) timers: Wheel,
     /// Peers with STUN, DTLS or RTCP to send.
     pub(crate) control: VecDeque<PeerId>,
     /// Peers with a DTLS datagram that waits, in order of arrival.
@@ -109,7 +110,7 @@ impl Sfu {
             ufrags: HashMap::new(),
             offers: HashMap::new(),
             addresses: HashMap::new(),
-            timers: BinaryHeap::new(),
+            timers: Wheel::new(now),
             control: VecDeque::new(),
             handshakes: VecDeque::new(),
             has_stepped: false,
@@ -150,15 +151,10 @@ impl Sfu {
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
         self.has_stepped = false;
-        while let Some(&Reverse((due, id))) = self.timers.peek()
-            && due <= now
-        {
-            self.timers.pop();
-            let Some(peer) = self.peer_mut(id) else { continue };
-            // An entry that a later one replaced.
-            if peer.scheduled != Some(due) {
-                continue;
-            }
+        self.timers.advance(now);
+        while let Some(index) = self.timers.pop() {
+            let Some((serial, peer)) = self.peers.get_mut(index as usize) else { continue };
+            let id = PeerId { index, serial: *serial };
             peer.scheduled = None;
             peer.handle_timeout(now);
             self.touched(now, id);
@@ -197,7 +193,7 @@ impl Sfu {
         if !self.handshakes.is_empty() {
             return Some(self.now);
         }
-        self.timers.peek().map(|Reverse((due, _))| *due)
+        self.timers.poll_timeout()
     }
 
     /// Ends a session; the peer is told. Returns `false` if there is none of this id.

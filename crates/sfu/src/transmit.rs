@@ -1,6 +1,5 @@
 //! What goes out: whose turn it is, and when each peer wants to wake.
 
-use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -173,11 +172,14 @@ impl Sfu {
         if peer.is_queued {
             return;
         }
-        if let Some(due) = peer.poll_timeout(tracks)
-            && peer.scheduled.is_none_or(|scheduled| due < scheduled)
-        {
-            peer.scheduled = Some(due);
-            timers.push(Reverse((due, id)));
+        let due = peer.poll_timeout(tracks);
+        if due == peer.scheduled {
+            return;
+        }
+        peer.scheduled = due;
+        match due {
+            Some(due) => timers.set(id.index, due),
+            None => timers.clear(id.index),
         }
     }
 }
