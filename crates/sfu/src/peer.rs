@@ -4,7 +4,7 @@ mod handshake;
 mod paths;
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -132,6 +132,12 @@ pub(crate) struct Peer {
     pub srtp: Option<Srtp>,
     /// When the owner has been asked to wake this peer.
     pub scheduled: Option<Instant>,
+    /// Is it among those that the owner counts as on their way?
+    pub is_counted: bool,
+    /// Address pairs that the owner routes to it, or once did: those of its agent, so at most eight.
+    pub routes: Vec<Path>,
+    /// Where checks of ours went, as a client.
+    pub checked: Vec<SocketAddr>,
     /// Is it on the list of peers with something to say?
     pub is_queued: bool,
     /// What the handshake agreed on.
@@ -190,6 +196,9 @@ impl Peer {
             path: None,
             srtp: None,
             scheduled: None,
+            is_counted: false,
+            routes: Vec::new(),
+            checked: Vec::new(),
             is_queued: false,
             security: None,
             refused: Refused::default(),

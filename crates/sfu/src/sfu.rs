@@ -66,6 +66,8 @@ pub struct Sfu {
     pub(crate) checked: HashMap<SocketAddr, PeerId>,
     /// Our ICE user fragments, for the first check of a peer.
     pub(crate) ufrags: HashMap<String, PeerId>,
+    /// How many peers are on their way.
+    pub(crate) pending: usize,
     /// Offers of ours that wait for their answer.
     pub(crate) offers: HashMap<PeerId, (headwater_sdp::Session, headwater_sdp::Local)>,
     /// Sessions by the address that signalled them.
@@ -108,6 +110,7 @@ impl Sfu {
             routes: HashMap::new(),
             checked: HashMap::new(),
             ufrags: HashMap::new(),
+            pending: 0,
             offers: HashMap::new(),
             addresses: HashMap::new(),
             timers: Wheel::new(now),

@@ -79,7 +79,7 @@ impl Sfu {
         let index = self.broadcast(stream);
         let peer =
             self.admit(now, index, Role::Publisher(Box::new(publisher)), ice, handshake, &credentials, from);
-        self.broadcasts[index].pending.push(peer);
+        self.broadcasts[index].pending.insert(peer);
         Ok(Accepted { peer, answer: answer.session.to_string() })
     }
 
@@ -212,9 +212,7 @@ impl Sfu {
         if !self.names.contains_key(stream) && self.broadcasts.len() >= limits.streams {
             return Err(SignalError::LimitReached("the server has as many streams as it permits"));
         }
-        let pending =
-            self.peers.iter().filter(|(_, (_, peer))| matches!(peer.state, State::Pending(_))).count();
-        if pending >= limits.pending_sessions {
+        if self.pending >= limits.pending_sessions {
             return Err(SignalError::LimitReached("too many sessions are just being set up"));
         }
         let of_address = self.addresses.get(&from).copied().unwrap_or(0);

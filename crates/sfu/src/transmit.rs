@@ -46,7 +46,10 @@ impl Sfu {
                 let start = buf.len();
                 if let Some(transmit) = peer.poll_transmit(now, clock, tracks, buf) {
                     if peer.checks() && Protocol::of(&buf[start..]) == Protocol::Stun {
-                        self.checked.insert(transmit.remote, id);
+                        let remote = transmit.remote;
+                        if self.checked.insert(remote, id) != Some(id) && !peer.checked.contains(&remote) {
+                            peer.checked.push(remote);
+                        }
                     }
                     return Some(transmit);
                 }
