@@ -161,7 +161,7 @@ pub(crate) struct Peer {
     /// Where the last authentic media or DTLS came from, and when.
     heard: Option<(Path, Instant)>,
     ice: Ice,
-    dtls: Option<dtls::Connection>,
+    dtls: Option<Box<dtls::Connection>>,
     handshake: Handshake,
     waiting: VecDeque<Vec<u8>>,
     effects: VecDeque<Effect>,
@@ -331,7 +331,11 @@ impl Peer {
 
     /// What the owner is to do.
     pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        let effect = self.effects.pop_front();
+        if effect.is_some() && self.effects.is_empty() {
+            self.effects = VecDeque::new();
+        }
+        effect
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) and to poll again.
@@ -340,7 +344,7 @@ impl Peer {
             Ice::Lite(agent) => agent.poll_timeout(),
             Ice::Full(agent) => agent.poll_timeout(),
         };
-        let dtls = self.dtls.as_ref().and_then(dtls::Connection::poll_timeout);
+        let dtls = self.dtls.as_ref().and_then(|dtls| dtls.poll_timeout());
         let role = match &self.role {
             _ if self.srtp.is_none() => None,
             Role::Publisher(publisher) => Some(publisher.poll_timeout(tracks)),

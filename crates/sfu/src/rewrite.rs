@@ -139,6 +139,10 @@ impl Rewriter {
             tl0_offset: tl0.wrapping_sub(meta.descriptor.tl0_picture_index.unwrap_or_default()),
         };
         run.timestamp_offset = timestamp.wrapping_sub(run.timestamp(meta));
+        if self.runs.capacity() == 0 {
+            // Mostly there is one.
+            self.runs.reserve_exact(1);
+        }
         self.runs.push_back(run);
     }
 

@@ -291,6 +291,7 @@ impl Sfu {
         let from = counted_as(from);
         let deadline = now + self.config.limits.connect_within;
         let mut peer = Peer::new(broadcast, role, ice, handshake, from, now, deadline);
+        peer.ufrags.reserve_exact(1);
         peer.ufrags.push(credentials.ufrag.clone());
         let id = self.insert(peer);
         self.ufrags.insert(credentials.ufrag.clone(), id);
@@ -323,6 +324,7 @@ impl Sfu {
             let with_playout_delay = self.broadcasts[index].tracks[track].uses_playout_delay();
             lines.push(Line { track, forwarder: Forwarder::new(agreement, start, with_playout_delay) });
         }
+        lines.shrink_to_fit();
         lines
     }
 
@@ -364,8 +366,9 @@ pub(crate) fn check_name(stream: &str) -> Result<(), SignalError> {
 }
 
 fn fingerprints(remote: &sdp::Remote) -> Result<Vec<dtls::Fingerprint>, SignalError> {
-    let parsed: Vec<dtls::Fingerprint> =
+    let mut parsed: Vec<dtls::Fingerprint> =
         remote.fingerprints.iter().filter_map(|text| text.parse().ok()).collect();
+    parsed.shrink_to_fit();
     if parsed.is_empty() {
         return Err(SignalError::InvalidOffer("a=fingerprint has no hash that can be trusted".into()));
     }
