@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod audience;
 mod broadcast;
 mod bucket;
 mod config;
@@ -28,6 +29,7 @@ mod template;
 pub mod track;
 mod transmit;
 mod viewer;
+mod wheel;
 
 pub use config::{COALESCE, Config, ConfigError, Limits, STALE_AFTER, Takeover};
 pub use error::{Error, SignalError};

@@ -150,6 +150,12 @@ impl Sfu {
         let is_held = holder.and_then(|holder| self.peer(*holder)).is_some_and(|peer| peer.holds(now, &path));
         if !is_held {
             self.routes.insert(path, id);
+            if let Some(peer) = self.peer_mut(id)
+                && !peer.routes.contains(&path)
+            {
+                peer.routes.reserve_exact(1);
+                peer.routes.push(path);
+            }
         }
     }
 
