@@ -28,7 +28,9 @@ pub(crate) struct Rig {
     pub(crate) buf: Vec<u8>,
     /// Payload sizes of a frame's packets.
     pub(crate) sizes: Vec<usize>,
-    certificate: Certificate,
+    pub(crate) certificate: Certificate,
+    /// Between two frames; short while viewers connect, so that the first are not taken for gone before the last come.
+    interval: Duration,
     here: SocketAddr,
     stream: LocalStream,
     frame: u32,
@@ -42,6 +44,7 @@ impl Rig {
         let (now, here) = (Instant::now(), SocketAddr::from(([192, 0, 2, 1], 8189)));
         let mut config = Config::new(certificate.clone(), vec![here]);
         config.srtp_profiles = vec![profile.iana()];
+        config.limits.sessions_per_address = usize::MAX;
         let mut server =
             Sfu::new(config, [0; 32], now, Duration::from_secs(1_800_000_000)).expect("it can work");
         let stream = server.open_stream(now, STREAM, &[vp8()]).expect("a new stream");
@@ -52,6 +55,7 @@ impl Rig {
             buf: Vec::with_capacity(64 << 10),
             sizes: vec![PAYLOAD; PACKETS],
             certificate,
+            interval: Duration::from_millis(1),
             here,
             stream,
             frame: 0,
@@ -62,6 +66,7 @@ impl Rig {
             let viewer = Viewer::connect(&mut rig, number);
             rig.viewers.push(viewer);
         }
+        rig.interval = FRAME;
         // The first reports and key frames are out of the way.
         for _ in 0..90 {
             rig.frame(false);
@@ -77,7 +82,7 @@ impl Rig {
 
     /// A frame comes in.
     pub(crate) fn take_frame(&mut self, key: bool) {
-        self.now += FRAME;
+        self.now += self.interval;
         self.frame += 1;
         let mut payload = [0_u8; 1400];
         payload[..5].copy_from_slice(&[
