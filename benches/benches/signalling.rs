@@ -2,7 +2,7 @@
 
 mod rig;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -21,7 +21,7 @@ fn answer(c: &mut Criterion) {
     let mut group = c.benchmark_group("sdp answer");
     let Rig { server, now, certificate, .. } = Rig::new(0, Profile::AeadAes128Gcm);
     let (_, ours) = rig::offer(&certificate, now, SocketAddr::from(([127, 0, 0, 1], 5000)), 1);
-    let server = RefCell::new(server);
+    let (server, now) = (RefCell::new(server), Cell::new(now));
     let last = RefCell::new(None);
     for (name, offer) in OFFERS.into_iter().chain([("our own client", &*ours.offer)]) {
         group.bench_function(format!("to {name}, session and all"), |b| {
@@ -29,13 +29,17 @@ fn answer(c: &mut Criterion) {
                 || {
                     // Whoever came before leaves.
                     let mut server = server.borrow_mut();
-                    last.take().map(|peer| server.close(now, peer));
-                    server.handle_timeout(now);
+                    last.take().map(|peer| server.close(now.get(), peer));
+                    let mut out = Vec::new();
+                    while server.poll_transmit(now.get(), &mut out).is_some() {}
+                    now.set(now.get() + rig::FRAME);
+                    server.handle_timeout(now.get());
                     while server.poll_event().is_some() {}
+                    assert!(server.is_empty(), "the last one is gone");
                 },
                 |()| {
                     let from = IpAddr::from([127, 0, 0, 1]);
-                    let accepted = server.borrow_mut().watch(now, rig::STREAM, offer, from);
+                    let accepted = server.borrow_mut().watch(now.get(), rig::STREAM, offer, from);
                     last.replace(Some(accepted.expect("a good offer").peer));
                 },
                 BatchSize::PerIteration,

@@ -213,8 +213,9 @@ impl Sfu {
             return Err(SignalError::LimitReached("the server has as many streams as it permits"));
         }
         let pending =
-            self.peers.iter().filter(|(_, (_, peer))| matches!(peer.state, State::Pending(_))).count();
-        if pending >= limits.pending_sessions {
+            || self.peers.iter().filter(|(_, (_, peer))| matches!(peer.state, State::Pending(_))).count();
+        // Who is not there is not pending: most joins need no look at everybody.
+        if self.peers.len() >= limits.pending_sessions && pending() >= limits.pending_sessions {
             return Err(SignalError::LimitReached("too many sessions are just being set up"));
         }
         let of_address = self.addresses.get(&from).copied().unwrap_or(0);
