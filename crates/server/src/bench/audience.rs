@@ -18,8 +18,8 @@ use super::viewer::Viewer;
 
 /// Viewers on one socket.
 pub(super) const PER_SOCKET: usize = 4;
-/// Viewers that may be joining at once.
-const JOINING: usize = 128;
+/// Viewers of a thread that may be joining at once.
+const JOINING: usize = 1024;
 /// Offers made in one turn, so that those who watch are served meanwhile.
 const OFFERS_PER_TURN: usize = 8;
 /// How often sockets are read whose viewers only count. The kernel's stamp says when a datagram came.

@@ -13,6 +13,8 @@ pub(super) struct Meter {
     shared: Arc<Shared>,
     /// From the publisher's send to the kernel's receive stamp.
     pub(super) latency: Histogram,
+    /// From an offer to audio and video.
+    pub(super) joining: Histogram,
     /// Packets of the window.
     pub(super) received: u64,
     /// Datagrams that a client refused.
@@ -21,7 +23,8 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, latency: Histogram::new(), received: 0, refused: 0 }
+        let (latency, joining) = (Histogram::new(), Histogram::new());
+        Self { shared, latency, joining, received: 0, refused: 0 }
     }
 
     /// A packet was received at `stamp` of the wall clock. It is in the window if it was sent in it.

@@ -26,8 +26,8 @@ use std::time::Duration;
 use headwater_sfu::Certificate;
 use serde::Serialize;
 
-pub(crate) use self::options::Options;
 use self::cpus::Cpus;
+pub(crate) use self::options::Options;
 use self::options::Profile;
 use self::run::{Bench, Measured, Run};
 

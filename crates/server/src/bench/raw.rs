@@ -25,7 +25,8 @@ const READ_EVERY: Duration = Duration::from_millis(5);
 
 /// Microseconds of CPU for each packet.
 pub(super) fn measure(bench: &Bench, run: &Run) -> io::Result<f64> {
-    let sockets = (0..run.viewers.div_ceil(PER_SOCKET)).map(|_| open_socket()).collect::<io::Result<Vec<_>>>()?;
+    let sockets =
+        (0..run.viewers.div_ceil(PER_SOCKET)).map(|_| open_socket()).collect::<io::Result<Vec<_>>>()?;
     let mut viewers = Vec::new();
     for nth in 0..run.viewers {
         let port = sockets[nth / PER_SOCKET].local_addr().port();
@@ -151,7 +152,9 @@ impl Sender {
                 local: Some(self.socket.local_addr().ip()),
                 remote: message.remote,
                 contents,
-                segment_size: u16::try_from(message.segment).ok().filter(|_| contents.len() > message.segment),
+                segment_size: u16::try_from(message.segment)
+                    .ok()
+                    .filter(|_| contents.len() > message.segment),
             });
         }
         self.bytes.clear();

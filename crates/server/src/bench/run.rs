@@ -70,6 +70,10 @@ pub(super) struct Measured {
     pub(super) p99_ms: f64,
     pub(super) kib_per_viewer: f64,
     pub(super) joins_per_second: f64,
+    pub(super) join_p50_ms: f64,
+    pub(super) join_p99_ms: f64,
+    /// Did a thread of viewers work all the while? Then the server could have had more joins.
+    pub(super) joins_limited_by_clients: bool,
     /// Share of one CPU that all server threads used, and the busiest one.
     pub(super) server_cpu_percent: f64,
     pub(super) server_busiest_percent: f64,
@@ -154,10 +158,12 @@ impl Bench {
         thread::sleep(run.alone);
 
         let resident = server.resident_kib()?;
-        let begin = wall_clock();
+        let (begin, joiners) = (wall_clock(), Threads::of("self")?);
         let (viewers, ports) = self.viewers(run, &server, &shared)?;
         let joined = wait_for_all(run, &shared, &viewers);
-        let joining = shared.last_joined.load(Ordering::Relaxed).saturating_sub(begin) as f64 / 1e9;
+        let joining = shared.last_joined.load(Ordering::Relaxed).saturating_sub(begin).max(1);
+        let joining = Duration::from_nanos(joining).as_secs_f64();
+        let joiners = Threads::of("self")?.since(&joiners);
         thread::sleep(WARM_UP);
 
         let drops = (proc::dropped(&[server.media_port]), proc::dropped(&ports));
@@ -170,7 +176,7 @@ impl Bench {
         );
         drop(over);
         drop(server);
-        let (latency, received) = gather(viewers)?;
+        let Counts { latency, joins, received } = gather(viewers)?;
         publisher.join().map_err(|_| io::Error::other("the publisher failed"))?;
 
         let (from, until) = (shared.from.load(Ordering::Relaxed), shared.until.load(Ordering::Relaxed));
@@ -178,7 +184,7 @@ impl Bench {
         let us_per_packet = window.server.total.as_secs_f64() * 1e6 / (received as f64).max(1.0);
         let raw = if run.with_raw { Some(raw::measure(self, run)?) } else { None };
         let percent = |time: Duration| 100.0 * time.as_secs_f64() / window.length.as_secs_f64();
-        let milliseconds = |share| latency.quantile(share).as_secs_f64() * 1e3;
+        let milliseconds = |of: &Histogram, share| of.quantile(share).as_secs_f64() * 1e3;
         Ok(Measured {
             viewers: run.viewers,
             workers: run.workers,
@@ -188,10 +194,13 @@ impl Bench {
             raw_us_per_packet: raw,
             times_raw: raw.map(|raw| us_per_packet / raw),
             loss_percent: 100.0 * (1.0 - received as f64 / expected.max(1.0)).max(0.0),
-            p50_ms: milliseconds(0.5),
-            p99_ms: milliseconds(0.99),
+            p50_ms: milliseconds(&latency, 0.5),
+            p99_ms: milliseconds(&latency, 0.99),
             kib_per_viewer: resident as f64 / run.viewers as f64,
-            joins_per_second: joined as f64 / joining.max(1e-3),
+            joins_per_second: joined as f64 / joining,
+            join_p50_ms: milliseconds(&joins, 0.5),
+            join_p99_ms: milliseconds(&joins, 0.99),
+            joins_limited_by_clients: joiners.busiest.as_secs_f64() > BUSY * joining,
             server_cpu_percent: percent(window.server.total),
             server_busiest_percent: percent(window.server.busiest),
             server_waited_percent: percent(window.server.waited),
@@ -254,14 +263,22 @@ fn observe(run: &Run, server: &Server, shared: &Shared) -> io::Result<Window> {
     Ok(Window { length: start.elapsed(), server: used.0, clients: used.1 })
 }
 
-fn gather(viewers: Viewers) -> io::Result<(Histogram, u64)> {
-    let (mut latency, mut received) = (Histogram::new(), 0);
+/// What all viewers counted.
+struct Counts {
+    latency: Histogram,
+    joins: Histogram,
+    received: u64,
+}
+
+fn gather(viewers: Viewers) -> io::Result<Counts> {
+    let mut counts = Counts { latency: Histogram::new(), joins: Histogram::new(), received: 0 };
     for thread in viewers {
         let meter = thread.join().map_err(|_| io::Error::other("a thread of viewers failed"))??;
-        latency.merge(&meter.latency);
-        received += meter.received;
+        counts.latency.merge(&meter.latency);
+        counts.joins.merge(&meter.joining);
+        counts.received += meter.received;
     }
-    Ok((latency, received))
+    Ok(counts)
 }
 
 fn limit(window: &Window, client_drops: u64) -> Limit {

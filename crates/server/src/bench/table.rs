@@ -35,14 +35,15 @@ pub(super) fn row(measured: &Measured) -> String {
         format!("{:.2}", measured.p50_ms),
         format!("{:.2}", measured.p99_ms),
         format!("{:.1}", measured.kib_per_viewer),
-        format!("{:.0}", measured.joins_per_second),
+        format!(
+            "{}{:.0}",
+            if measured.joins_limited_by_clients { ">" } else { "" },
+            measured.joins_per_second
+        ),
         format!("{:.0}", measured.server_cpu_percent),
     ];
-    let cells: Vec<_> = cells
-        .iter()
-        .zip(COLUMNS)
-        .map(|(cell, (_, width))| format!("{cell:>width$}"))
-        .collect();
+    let cells: Vec<_> =
+        cells.iter().zip(COLUMNS).map(|(cell, (_, width))| format!("{cell:>width$}")).collect();
     format!("{}  {}", cells.join("  "), remarks(measured).join(", ")).trim_end().to_owned()
 }
 
@@ -75,7 +76,9 @@ pub(super) fn found(found: &Found) -> String {
     let most = match found.limit {
         Limit::None => format!("at least {viewers}, where the search ends"),
         Limit::Server => format!("{viewers}"),
-        Limit::Clients => format!("at least {viewers}: beyond that the clients are at their end, not the server"),
+        Limit::Clients => {
+            format!("at least {viewers}: beyond that the clients are at their end, not the server")
+        }
         Limit::Cpus => format!("at least {viewers}: beyond that server and clients take each other's CPUs"),
     };
     format!("viewers on one core (one worker, GCM, loss < 0.1 %, p99 < 50 ms): {most}")

@@ -27,6 +27,7 @@ pub(super) struct Viewer {
     /// The server's numbers of each track, once known.
     tracks: Vec<Numbers>,
     needs_turn: bool,
+    offered: Instant,
 }
 
 /// Which packet of the publisher a sequence number is: the last that came, as a place to count from.
@@ -48,11 +49,10 @@ impl Viewer {
         is_full: bool,
     ) -> io::Result<(Self, String)> {
         let mut sfu = link::client(address, certificate, profile, number as u32)?;
-        let what = Offering::receiving(formats());
-        let offered = sfu.offer(Instant::now(), STREAM, &what).map_err(io::Error::other)?;
-        let viewer =
-            Self { sfu, peer: offered.peer, address, is_full, tracks: Vec::new(), needs_turn: false };
-        Ok((viewer, offered.offer))
+        let (now, what) = (Instant::now(), Offering::receiving(formats()));
+        let offer = sfu.offer(now, STREAM, &what).map_err(io::Error::other)?;
+        let (peer, tracks) = (offer.peer, Vec::new());
+        Ok((Self { sfu, peer, address, is_full, tracks, needs_turn: false, offered: now }, offer.offer))
     }
 
     /// Takes the answer.
@@ -72,7 +72,13 @@ impl Viewer {
     }
 
     /// Takes a datagram.
-    pub(super) fn handle(&mut self, now: Instant, received: Received, datagram: &mut [u8], meter: &mut Meter) {
+    pub(super) fn handle(
+        &mut self,
+        now: Instant,
+        received: Received,
+        datagram: &mut [u8],
+        meter: &mut Meter,
+    ) {
         let header = Header::of(datagram);
         if header.is_none() || self.is_attentive() {
             self.needs_turn = true;
@@ -84,6 +90,9 @@ impl Viewer {
         let Some(header) = header else { return };
         if !self.is_watching() {
             self.learn(header);
+            if self.is_watching() {
+                meter.joining.note(self.offered.elapsed().as_nanos() as u64);
+            }
         }
         let Some(track) = self.tracks.iter_mut().find(|track| track.ssrc == header.ssrc) else { return };
         let step = header.sequence.wrapping_sub(track.sequence) as i16;
