@@ -18,7 +18,7 @@ use std::time::Duration;
 pub use commands::{Counters, Session, SessionInfo, Trickle};
 pub use config::{Config, StartError};
 pub use headwater_sfu::{
-    CloseReason, Limits, PeerInfo, Security, SignalError, StreamInfo, Takeover, Totals, TrackInfo, track,
+    COALESCE, CloseReason, Limits, PeerInfo, Security, SignalError, StreamInfo, Takeover, Totals, TrackInfo, track,
 };
 pub use session_id::{InvalidSessionId, SessionId};
 
@@ -67,7 +67,7 @@ impl Node {
     /// [`StartError`] says which address cannot be bound or which setting cannot work; nothing runs then.
     pub fn start(config: Config) -> Result<Self, StartError> {
         let workers = config.workers.clamp(1, MAX_WORKERS);
-        let (media, sockets) = bind(&config.media, workers)?;
+        let (media, sockets) = bind(&config, workers)?;
         let advertised = interfaces::advertised(&media, &config.advertise, &interfaces::interfaces()?);
         let certificate =
             Certificate::generate().map_err(|error| StartError::Certificate(error.to_string()))?;
@@ -85,6 +85,7 @@ impl Node {
             let mut sfu_config = headwater_sfu::Config::new(certificate.clone(), advertised.clone());
             sfu_config.limits = config.limits.clone();
             sfu_config.takeover = config.takeover;
+            sfu_config.coalesce = config.coalesce;
             sfu_config.worker = index as u8;
             let seed = config.seed;
             let make_sfu: MakeSfu = Box::new(move |clock, restarts| {
@@ -143,12 +144,14 @@ impl Node {
 }
 
 /// Binds every address once for each worker; all of one address share its port.
-fn bind(addresses: &[SocketAddr], workers: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<Socket>>), StartError> {
+fn bind(config: &Config, workers: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<Socket>>), StartError> {
     let mut options = Options::default();
     options.reuse_port = workers > 1;
+    options.segmentation = config.segmentation;
+    options.portable = config.portable;
     let mut media = Vec::new();
     let mut sockets: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
-    for &wanted in addresses {
+    for &wanted in &config.media {
         let mut address = wanted;
         if options.reuse_port && wanted.port() != 0 {
             // Sharing the port among workers would share it with another process of the same user as well.
@@ -174,7 +177,7 @@ fn bind(addresses: &[SocketAddr], workers: usize) -> Result<(Vec<SocketAddr>, Ve
         }
         if let Some(socket) = sockets[0].last().filter(|socket| socket.local_addr() == address) {
             let (receive, send) = socket.buffer_sizes();
-            tracing::info!(%address, receive, send, segments = socket.max_segments(), "media socket");
+            tracing::info!(%address, receive, send, segmentation = socket.segments(), coalescing = socket.coalesces(), "media socket");
             media.push(address);
         }
     }

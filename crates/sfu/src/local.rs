@@ -98,7 +98,10 @@ impl Sfu {
             broadcast.live_since = Some(now);
             events.push_back(Event::Live { stream: broadcast.name.clone() });
         }
-        start_round(broadcast, stream.index, kind, active);
+        match kind {
+            Kind::Audio => start_round(broadcast, stream.index, kind, active),
+            Kind::Video => self.hold_or_start(now, stream.index, self.config.coalesce, packet.marker),
+        }
         stored
     }
 

@@ -4,7 +4,7 @@ mod picture_ids;
 
 use std::time::{Duration, Instant};
 
-use headwater_rtp::payload::{self, Codec};
+use headwater_rtp::payload::{self, Codec, Places, vp8, vp9};
 use headwater_rtp::{NtpTime, Packet, SequenceNumber, Unwrapper};
 
 use crate::history::{Carried, Cursor, History, Meta};
@@ -100,6 +100,8 @@ pub struct Track {
     highest_sequence: u64,
     unwrapper: Unwrapper,
     picture_ids: PictureIds,
+    /// A payload whose picture id was widened.
+    widened: Vec<u8>,
     key_frame: Option<KeyFrame>,
     reported: Option<SenderClock>,
     arrived: Option<SenderClock>,
@@ -128,6 +130,7 @@ impl Track {
             highest_sequence: 0,
             unwrapper: Unwrapper::default(),
             picture_ids: PictureIds::default(),
+            widened: Vec::new(),
             key_frame: None,
             reported: None,
             arrived: None,
@@ -206,8 +209,20 @@ impl Track {
         };
         let sequence = self.sequence_base + self.unwrapper.unwrap(parts.sequence);
         let mut descriptor = payload::describe(codec, payload);
+        let mut payload = payload;
         if let Some(id) = &mut descriptor.picture_id {
+            let is_narrow = id.bits < 15;
             *id = self.picture_ids.widen(*id);
+            if is_narrow {
+                // Once here, so that it need not be done for each viewer.
+                let tl0 = descriptor.tl0_picture_index.unwrap_or_default();
+                self.widened.clear();
+                match codec {
+                    Codec::Vp8 => vp8::write_rewritten(payload, id.value, tl0, &mut self.widened),
+                    _ => vp9::write_rewritten(payload, id.value, tl0, &mut self.widened),
+                }
+                payload = &self.widened;
+            }
         }
         let meta = Meta {
             sequence,
@@ -217,6 +232,7 @@ impl Track {
             generation: self.generation,
             received,
             descriptor,
+            places: Places::of(codec, payload),
             extensions: parts.carried,
         };
         let cursor = self.history.end();
@@ -370,6 +386,11 @@ impl Track {
     /// The publisher's clock: by its report, or else by the arrival of its first packet.
     pub fn clock(&self, by_report: bool) -> Option<SenderClock> {
         if by_report { self.reported } else { self.arrived }
+    }
+
+    /// Payload bytes per second of late, roughly.
+    pub fn bitrate(&self) -> u64 {
+        self.history.bytes() as u64 / crate::history::MAX_AGE.as_secs()
     }
 
     /// When the newest packet arrived.
