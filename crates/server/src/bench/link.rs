@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use headwater_sfu::{Certificate, Config, Datagram, Sfu};
-use headwater_udp::{Received, Socket, Transmit};
+use headwater_udp::{Outgoing, Received, Socket};
 
 use super::traffic::wall_clock;
 
@@ -37,16 +37,18 @@ pub(super) fn hand_in(
 }
 
 /// Sends what a client has to send. `buf` is room to write in.
-pub(super) fn flush(sfu: &mut Sfu, now: Instant, socket: &Socket, buf: &mut Vec<u8>) {
+pub(super) fn flush(sfu: &mut Sfu, now: Instant, socket: &mut Socket, buf: &mut Vec<u8>) {
     buf.clear();
     while let Some(transmit) = sfu.poll_transmit(now, buf) {
-        // What finds the buffer full is lost, as on the network, and sent again by those who need it.
-        let _ = socket.send(&Transmit {
+        let message = Outgoing {
             local: Some(transmit.local.ip()),
             remote: transmit.remote,
-            contents: buf,
+            start: 0,
+            len: transmit.len,
             segment_size: transmit.segment_size,
-        });
+        };
+        // What finds the buffer full is lost, as on the network, and sent again by those who need it.
+        socket.send(buf, &mut [message]);
         buf.clear();
     }
 }

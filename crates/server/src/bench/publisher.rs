@@ -101,7 +101,7 @@ impl Publisher {
             let track = usize::from(group.kind == Kind::Audio);
             self.sfu.handle_media(Instant::now(), self.stream, track, &packet);
         }
-        link::flush(&mut self.sfu, Instant::now(), &self.socket, &mut self.buf);
+        link::flush(&mut self.sfu, Instant::now(), &mut self.socket, &mut self.buf);
     }
 
     /// Takes what has come in. Returns `true` when that connected us.
@@ -114,7 +114,7 @@ impl Publisher {
             });
         }
         self.sfu.handle_timeout(now);
-        link::flush(&mut self.sfu, now, &self.socket, &mut self.buf);
+        link::flush(&mut self.sfu, now, &mut self.socket, &mut self.buf);
         let mut is_connected = false;
         while let Some(event) = self.sfu.poll_event() {
             match event {

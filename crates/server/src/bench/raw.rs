@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use headwater_sfu::track::Kind;
 use headwater_srtp::{Context, Profile};
-use headwater_udp::{Batch, Options, Socket, Transmit};
+use headwater_udp::{Batch, Options, Outgoing, Socket};
 
 use super::audience::{PER_SOCKET, address_of, open_socket};
 use super::proc;
@@ -19,8 +19,9 @@ use super::traffic::{self, Group, Schedule, VIDEO_BYTES};
 
 const WARM_UP: Duration = Duration::from_millis(200);
 const WINDOW: Duration = Duration::from_millis(1200);
-/// Messages handed over at once.
-const MESSAGES: usize = 32;
+/// What is handed over at once, as the media loop does.
+const MESSAGES: usize = 64;
+const BYTES: usize = 256 << 10;
 const READ_EVERY: Duration = Duration::from_millis(5);
 
 /// Microseconds of CPU for each packet.
@@ -97,23 +98,16 @@ impl Viewer {
     }
 }
 
-/// A message: where its bytes end in the buffer, the length of each datagram, and whom it is for.
-struct Message {
-    end: usize,
-    segment: usize,
-    remote: SocketAddr,
-}
-
 struct Sender {
     socket: Socket,
     bytes: Vec<u8>,
-    messages: Vec<Message>,
+    messages: Vec<Outgoing>,
 }
 
 impl Sender {
     fn new() -> io::Result<Self> {
         let socket = Socket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &Options::default())?;
-        Ok(Self { socket, bytes: Vec::with_capacity(512 << 10), messages: Vec::with_capacity(MESSAGES) })
+        Ok(Self { socket, bytes: Vec::with_capacity(2 * BYTES), messages: Vec::with_capacity(MESSAGES) })
     }
 
     fn run(&mut self, viewers: &mut [Viewer], pace: u32) -> io::Result<f64> {
@@ -129,11 +123,15 @@ impl Sender {
             let group = schedule.next();
             let payload = traffic::payload(group.kind, group.first, false, &mut payload);
             for viewer in viewers.iter_mut() {
+                let start = self.bytes.len();
                 if let Some(segment) = viewer.protect(group, payload, &mut self.bytes) {
-                    self.messages.push(Message { end: self.bytes.len(), segment, remote: viewer.remote });
+                    let len = self.bytes.len() - start;
+                    let segment_size = u16::try_from(segment).ok().filter(|_| group.count > 1);
+                    let (local, remote) = (None, viewer.remote);
+                    self.messages.push(Outgoing { local, remote, start, len, segment_size });
                     packets += u64::from(group.count);
                 }
-                if self.messages.len() == MESSAGES {
+                if self.messages.len() == MESSAGES || self.bytes.len() >= BYTES {
                     self.flush();
                 }
             }
@@ -144,19 +142,9 @@ impl Sender {
 
     /// The system calls, and the only place that knows them.
     fn flush(&mut self) {
-        let mut begin = 0;
-        for message in self.messages.drain(..) {
-            let contents = &self.bytes[begin..message.end];
-            begin = message.end;
-            let _ = self.socket.send(&Transmit {
-                local: Some(self.socket.local_addr().ip()),
-                remote: message.remote,
-                contents,
-                segment_size: u16::try_from(message.segment)
-                    .ok()
-                    .filter(|_| contents.len() > message.segment),
-            });
-        }
+        // A full buffer is the kernel's time, not ours: what does not fit is counted as sent, and seldom happens.
+        self.socket.send(&self.bytes, &mut self.messages);
+        self.messages.clear();
         self.bytes.clear();
     }
 }

@@ -72,6 +72,8 @@ pub(super) struct Measured {
     pub(super) joins_per_second: f64,
     pub(super) join_p50_ms: f64,
     pub(super) join_p99_ms: f64,
+    /// Share of one CPU of the busiest server thread while they joined.
+    pub(super) join_server_busiest_percent: f64,
     /// Did a thread of viewers work all the while? Then the server could have had more joins.
     pub(super) joins_limited_by_clients: bool,
     /// Share of one CPU that all server threads used, and the busiest one.
@@ -158,12 +160,12 @@ impl Bench {
         thread::sleep(run.alone);
 
         let resident = server.resident_kib()?;
-        let (begin, joiners) = (wall_clock(), Threads::of("self")?);
+        let (begin, joining) = (wall_clock(), (server.threads()?, Threads::of("self")?));
         let (viewers, ports) = self.viewers(run, &server, &shared)?;
         let joined = wait_for_all(run, &shared, &viewers);
-        let joining = shared.last_joined.load(Ordering::Relaxed).saturating_sub(begin).max(1);
-        let joining = Duration::from_nanos(joining).as_secs_f64();
-        let joiners = Threads::of("self")?.since(&joiners);
+        let joining = (server.threads()?.since(&joining.0), Threads::of("self")?.since(&joining.1));
+        let joined_within =
+            shared.last_joined.load(Ordering::Relaxed).saturating_sub(begin).max(1) as f64 / 1e9;
         thread::sleep(WARM_UP);
 
         let drops = (proc::dropped(&[server.media_port]), proc::dropped(&ports));
@@ -197,10 +199,11 @@ impl Bench {
             p50_ms: milliseconds(&latency, 0.5),
             p99_ms: milliseconds(&latency, 0.99),
             kib_per_viewer: resident as f64 / run.viewers as f64,
-            joins_per_second: joined as f64 / joining,
+            joins_per_second: joined as f64 / joined_within,
             join_p50_ms: milliseconds(&joins, 0.5),
             join_p99_ms: milliseconds(&joins, 0.99),
-            joins_limited_by_clients: joiners.busiest.as_secs_f64() > BUSY * joining,
+            join_server_busiest_percent: 100.0 * joining.0.busiest.as_secs_f64() / joined_within,
+            joins_limited_by_clients: joining.1.busiest.as_secs_f64() > BUSY * joined_within,
             server_cpu_percent: percent(window.server.total),
             server_busiest_percent: percent(window.server.busiest),
             server_waited_percent: percent(window.server.waited),
@@ -233,7 +236,7 @@ impl Bench {
     }
 }
 
-/// Waits until everybody has joined, or nobody has for too long; how many have.
+/// Waits until everybody has joined, or it takes too long, or a thread has failed; how many have.
 fn wait_for_all(run: &Run, shared: &Shared, viewers: &Viewers) -> usize {
     let deadline = Instant::now() + JOIN_WITHIN + JOIN_EACH_WITHIN * run.viewers as u32;
     loop {

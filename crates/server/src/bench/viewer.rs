@@ -103,7 +103,7 @@ impl Viewer {
     }
 
     /// Lets the client's timers run and sends what it has to say.
-    pub(super) fn turn(&mut self, now: Instant, socket: &Socket, buf: &mut Vec<u8>) {
+    pub(super) fn turn(&mut self, now: Instant, socket: &mut Socket, buf: &mut Vec<u8>) {
         if !self.needs_turn && self.sfu.poll_timeout().is_none_or(|due| due > now) {
             return;
         }
