@@ -1,4 +1,4 @@
-//! A thread of viewers. Four share a socket, each with an address of its own: enough buffer for some frames each,
+//! A thread of viewers. A few share a socket, each with an address of its own: enough buffer for some frames each,
 //! whatever the kernel's limit, and thousands of viewers within the usual limit of open files.
 
 use std::io;
@@ -16,8 +16,10 @@ use super::run::Shared;
 use super::signal::Signaller;
 use super::viewer::Viewer;
 
-/// Viewers on one socket.
-pub(super) const PER_SOCKET: usize = 4;
+/// Viewers on one socket, unless there would be too many sockets.
+const PER_SOCKET: usize = 4;
+/// The usual limit of open files is 1,024.
+const MAX_SOCKETS: usize = 800;
 /// Viewers of a thread that may be joining at once.
 const JOINING: usize = 1024;
 /// Offers made in one turn, so that those who watch are served meanwhile.
@@ -36,6 +38,8 @@ pub(super) struct Plan {
     pub(super) certificate: Certificate,
     /// SRTP profile offered.
     pub(super) profile: u16,
+    /// Viewers on one socket.
+    pub(super) per_socket: usize,
     /// Numbers of the viewers of this thread.
     pub(super) viewers: std::ops::Range<usize>,
     /// The first so many of the thread open every packet.
@@ -68,7 +72,7 @@ impl Audience {
         let signaller = Signaller::start(plan.http)?;
         let mut seats = Vec::new();
         let visit = Instant::now();
-        for _ in 0..plan.viewers.len().div_ceil(PER_SOCKET) {
+        for _ in 0..plan.viewers.len().div_ceil(plan.per_socket) {
             seats.push(Seats { socket: open_socket()?, viewers: Vec::new(), visit });
         }
         let ports = seats.iter().map(|seats| seats.socket.local_addr().port()).collect();
@@ -97,10 +101,10 @@ impl Audience {
                 break;
             }
             let (nth, number) = (self.next, self.plan.viewers.start + self.next);
-            let seats = &mut self.seats[nth / PER_SOCKET];
-            let address = SocketAddr::new(address_of(nth), seats.socket.local_addr().port());
+            let Plan { certificate, profile, per_socket, .. } = &self.plan;
+            let seats = &mut self.seats[nth / per_socket];
+            let address = SocketAddr::new(address_of(nth % per_socket), seats.socket.local_addr().port());
             let is_full = nth < self.plan.full;
-            let Plan { certificate, profile, .. } = &self.plan;
             let (viewer, offer) = Viewer::offer(address, certificate, *profile, number, is_full)?;
             seats.viewers.push(viewer);
             self.signaller.request(nth, offer);
@@ -108,8 +112,8 @@ impl Audience {
             self.joining += 1;
         }
         while let Some((nth, answer)) = self.signaller.poll() {
-            let viewers = &mut self.seats[nth / PER_SOCKET].viewers;
-            viewers[nth % PER_SOCKET].accept(&answer?)?;
+            let per_socket = self.plan.per_socket;
+            self.seats[nth / per_socket].viewers[nth % per_socket].accept(&answer?)?;
         }
         Ok(())
     }
@@ -154,14 +158,33 @@ pub(super) fn open_socket() -> io::Result<Socket> {
     Socket::bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0), &Options::default())
 }
 
-/// The address of the n-th viewer of a thread: what a server sees differs in address within a socket, and in port
-/// between sockets.
-pub(super) fn address_of(nth: usize) -> IpAddr {
-    IpAddr::from([127, 64, 0, (nth % PER_SOCKET) as u8 + 1])
+/// How many of so many viewers share a socket.
+pub(super) fn per_socket(viewers: usize) -> usize {
+    viewers.div_ceil(MAX_SOCKETS).max(PER_SOCKET)
 }
 
-/// Whose of its socket an address is.
+/// The address of the n-th viewer of a socket: viewers differ in address within a socket, and in port between sockets.
+pub(super) fn address_of(seat: usize) -> IpAddr {
+    IpAddr::from([127, 64, 0, seat as u8 + 1])
+}
+
+/// Which viewer of its socket an address is.
 fn seat_of(address: IpAddr) -> Option<usize> {
     let IpAddr::V4(address) = address else { return None };
     usize::from(address.octets()[3]).checked_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::options::MAX_VIEWERS;
+
+    #[test]
+    fn the_most_viewers_have_an_address_each_and_few_sockets() {
+        for viewers in [1, 10, 3200, 3201, MAX_VIEWERS] {
+            let per_socket = per_socket(viewers);
+            assert!(viewers.div_ceil(per_socket) <= MAX_SOCKETS && per_socket < 255, "{viewers}");
+            assert_eq!(seat_of(address_of(per_socket - 1)), Some(per_socket - 1));
+        }
+    }
 }

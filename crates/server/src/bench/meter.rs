@@ -17,7 +17,7 @@ pub(super) struct Meter {
     pub(super) joining: Histogram,
     /// Packets of the window.
     pub(super) received: u64,
-    /// Datagrams that a client refused.
+    /// Packets that a full viewer could not open.
     pub(super) refused: u64,
 }
 

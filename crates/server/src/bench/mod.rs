@@ -29,7 +29,7 @@ use serde::Serialize;
 use self::cpus::Cpus;
 pub(crate) use self::options::Options;
 use self::options::Profile;
-use self::run::{Bench, Measured, Run};
+use self::run::{Bench, Run};
 
 /// The publisher alone before the viewers, so that the server's history is full and counts for nobody.
 const ALONE: Duration = Duration::from_millis(2200);
@@ -61,10 +61,11 @@ pub(crate) fn run(options: Options) -> io::Result<()> {
         }
     }
     if !options.no_search {
-        let show = |measured: &Measured| {
-            let _ = print(options, measured, table::row);
-        };
-        let found = search::search(&bench, good, show)?;
+        let found = search::search(good, |viewers| {
+            let measured = bench.measure(&search::probe(viewers))?;
+            print(options, &measured, table::row)?;
+            Ok(measured)
+        })?;
         print(options, &found, table::found)?;
     }
     Ok(())

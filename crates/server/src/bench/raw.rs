@@ -12,7 +12,7 @@ use headwater_sfu::track::Kind;
 use headwater_srtp::{Context, Profile};
 use headwater_udp::{Batch, Options, Outgoing, Socket};
 
-use super::audience::{PER_SOCKET, address_of, open_socket};
+use super::audience::{address_of, open_socket, per_socket};
 use super::proc;
 use super::run::{Bench, Run};
 use super::traffic::{self, Group, Schedule, VIDEO_BYTES};
@@ -26,12 +26,17 @@ const READ_EVERY: Duration = Duration::from_millis(5);
 
 /// Microseconds of CPU for each packet.
 pub(super) fn measure(bench: &Bench, run: &Run) -> io::Result<f64> {
+    let per_socket = per_socket(run.viewers);
     let sockets =
-        (0..run.viewers.div_ceil(PER_SOCKET)).map(|_| open_socket()).collect::<io::Result<Vec<_>>>()?;
+        (0..run.viewers.div_ceil(per_socket)).map(|_| open_socket()).collect::<io::Result<Vec<_>>>()?;
     let mut viewers = Vec::new();
     for nth in 0..run.viewers {
-        let port = sockets[nth / PER_SOCKET].local_addr().port();
-        viewers.push(Viewer::new(SocketAddr::new(address_of(nth), port), nth, run.profile.iana())?);
+        let port = sockets[nth / per_socket].local_addr().port();
+        viewers.push(Viewer::new(
+            SocketAddr::new(address_of(nth % per_socket), port),
+            nth,
+            run.profile.iana(),
+        )?);
     }
     let is_over = Arc::new(AtomicBool::new(false));
     let reader = read(sockets, Arc::clone(&is_over))?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use headwater_sfu::Certificate;
 use serde::Serialize;
 
-use super::audience::{Audience, PER_SOCKET, Plan};
+use super::audience::{Audience, Plan, per_socket};
 use super::cpus::Cpus;
 use super::meter::Meter;
 use super::options::{Options, Profile};
@@ -52,7 +52,7 @@ pub(super) struct Run {
 }
 
 /// What was measured.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Measured {
     pub(super) viewers: usize,
     pub(super) workers: usize,
@@ -83,6 +83,8 @@ pub(super) struct Measured {
     pub(super) server_waited_percent: f64,
     /// Share of one CPU of the busiest client thread.
     pub(super) client_busiest_percent: f64,
+    /// Packets that a full viewer could not open.
+    pub(super) refused: u64,
     /// Datagrams that found a full receive buffer.
     pub(super) server_drops: u64,
     pub(super) client_drops: u64,
@@ -91,10 +93,11 @@ pub(super) struct Measured {
 }
 
 /// What was at its end in a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Limit {
     /// Nothing.
+    #[default]
     None,
     /// A server thread.
     Server,
@@ -166,6 +169,10 @@ impl Bench {
         let joining = (server.threads()?.since(&joining.0), Threads::of("self")?.since(&joining.1));
         let joined_within =
             shared.last_joined.load(Ordering::Relaxed).saturating_sub(begin).max(1) as f64 / 1e9;
+        if viewers.iter().any(JoinHandle::is_finished) {
+            drop(over);
+            return Err(gather(viewers).err().unwrap_or_else(|| io::Error::other("the viewers ended early")));
+        }
         thread::sleep(WARM_UP);
 
         let drops = (proc::dropped(&[server.media_port]), proc::dropped(&ports));
@@ -178,7 +185,7 @@ impl Bench {
         );
         drop(over);
         drop(server);
-        let Counts { latency, joins, received } = gather(viewers)?;
+        let Counts { latency, joins, received, refused } = gather(viewers)?;
         publisher.join().map_err(|_| io::Error::other("the publisher failed"))?;
 
         let (from, until) = (shared.from.load(Ordering::Relaxed), shared.until.load(Ordering::Relaxed));
@@ -208,6 +215,7 @@ impl Bench {
             server_busiest_percent: percent(window.server.busiest),
             server_waited_percent: percent(window.server.waited),
             client_busiest_percent: percent(window.clients.busiest),
+            refused,
             server_drops: drops.0,
             client_drops: drops.1,
             limit: limit(&window, drops.1),
@@ -216,15 +224,17 @@ impl Bench {
 
     /// Seats the viewers on their threads, whole sockets each, and lets them join.
     fn viewers(&self, run: &Run, server: &Server, shared: &Arc<Shared>) -> io::Result<(Viewers, Vec<u16>)> {
-        let sockets = run.viewers.div_ceil(PER_SOCKET);
+        let per_socket = per_socket(run.viewers);
+        let sockets = run.viewers.div_ceil(per_socket);
         let threads = self.options.client_threads().min(sockets);
-        let each = sockets.div_ceil(threads) * PER_SOCKET;
+        let each = sockets.div_ceil(threads) * per_socket;
         let (mut audiences, mut ports) = (Vec::new(), Vec::new());
         for begin in (0..run.viewers).step_by(each) {
             let plan = Plan {
                 http: server.http,
                 certificate: self.certificate.clone(),
                 profile: run.profile.iana(),
+                per_socket,
                 viewers: begin..run.viewers.min(begin + each),
                 full: self.options.full.div_ceil(threads),
             };
@@ -271,15 +281,17 @@ struct Counts {
     latency: Histogram,
     joins: Histogram,
     received: u64,
+    refused: u64,
 }
 
 fn gather(viewers: Viewers) -> io::Result<Counts> {
-    let mut counts = Counts { latency: Histogram::new(), joins: Histogram::new(), received: 0 };
+    let mut counts = Counts { latency: Histogram::new(), joins: Histogram::new(), received: 0, refused: 0 };
     for thread in viewers {
         let meter = thread.join().map_err(|_| io::Error::other("a thread of viewers failed"))??;
         counts.latency.merge(&meter.latency);
         counts.joins.merge(&meter.joining);
         counts.received += meter.received;
+        counts.refused += meter.refused;
     }
     Ok(counts)
 }

@@ -61,6 +61,9 @@ fn remarks(measured: &Measured) -> Vec<String> {
             remarks.push(format!("CPUs: the server waited {waited:.0} % of the time"));
         }
     }
+    if measured.refused > 0 {
+        remarks.push(format!("{} could not be opened", measured.refused));
+    }
     if measured.client_drops > 0 {
         remarks.push(format!("clients dropped {}", measured.client_drops));
     }
@@ -82,4 +85,31 @@ pub(super) fn found(found: &Found) -> String {
         Limit::Cpus => format!("at least {viewers}: beyond that server and clients take each other's CPUs"),
     };
     format!("viewers on one core (one worker, GCM, loss < 0.1 %, p99 < 50 ms): {most}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_under_their_headings() {
+        let measured = Measured { viewers: 10_000, p99_ms: 1234.567, ..Measured::default() };
+        let (heading, row) = (heading(), row(&measured));
+        for column in ["p99 ms", "x raw", "CPU %"] {
+            let end = heading.find(column).map(|at| heading[..at + column.len()].chars().count());
+            let cell = row.chars().take(end.expect("a column")).last().expect("a cell");
+            assert!(!cell.is_whitespace(), "{column}\n{heading}\n{row}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_says_nothing_about_the_server_says_so() {
+        let limits = [(Limit::Clients, "not the server"), (Limit::Cpus, "waited"), (Limit::Server, "server")];
+        for (limit, word) in limits {
+            assert!(row(&Measured { limit, ..Measured::default() }).contains(word));
+        }
+        let found = |limit| found(&Found { viewers: 700, limit });
+        assert!(found(Limit::Server).ends_with(": 700"));
+        assert!(found(Limit::Clients).contains("at least 700"));
+    }
 }

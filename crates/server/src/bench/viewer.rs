@@ -83,7 +83,7 @@ impl Viewer {
         if header.is_none() || self.is_attentive() {
             self.needs_turn = true;
             if !link::hand_in(&mut self.sfu, now, self.address, received, datagram) {
-                meter.refused += 1;
+                meter.refused += u64::from(header.is_some() && self.is_watching());
                 return;
             }
         }
@@ -150,5 +150,24 @@ impl Header {
             timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
             ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_media_has_a_header() {
+        let mut packet = [0; 40];
+        packet[..12].copy_from_slice(&[0x90, 0xe0, 1, 2, 0, 0, 3, 4, 0, 0, 5, 6]);
+        let header = Header::of(&packet).expect("RTP with a marker");
+        assert_eq!((header.sequence, header.timestamp, header.ssrc), (0x102, 0x304, 0x506));
+        for (at, byte, what) in [(1, 200, "RTCP"), (0, 0, "STUN"), (0, 22, "DTLS")] {
+            let mut other = packet;
+            other[at] = byte;
+            assert!(Header::of(&other).is_none(), "{what}");
+        }
+        assert!(Header::of(&packet[..11]).is_none());
     }
 }
