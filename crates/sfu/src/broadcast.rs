@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::peer_id::PeerId;
+use crate::share::Shared;
 use crate::track::{Format, Kind, Track};
 
 /// The most media lines that a broadcast carries.
@@ -72,6 +73,8 @@ pub(crate) struct Broadcast {
     pub rounds: [Round; 2],
     /// Since when media has flowed.
     pub live_since: Option<Instant>,
+    /// How it is shared with other units.
+    pub shared: Shared,
 }
 
 impl Broadcast {
@@ -86,12 +89,14 @@ impl Broadcast {
             tracks: Vec::new(),
             rounds: [Round::default(); 2],
             live_since: None,
+            shared: Shared::default(),
         }
     }
 
     /// Is anybody in it?
     pub(crate) fn is_empty(&self) -> bool {
-        self.publisher.is_none() && self.local.is_none() && self.pending.is_empty() && self.viewers.is_empty()
+        let is_idle = self.pending.is_empty() && self.viewers.is_empty();
+        self.publisher.is_none() && self.local.is_none() && self.shared.remote.is_none() && is_idle
     }
 
     /// Takes a viewer out.

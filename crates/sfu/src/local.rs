@@ -48,6 +48,12 @@ impl Sfu {
         if broadcast.publisher.is_some() || broadcast.local.is_some() {
             return Err(SignalError::AlreadyPublished);
         }
+        if broadcast.shared.remote.is_some() {
+            return Err(SignalError::AlreadyPublished);
+        }
+        let generation = self.next_generation();
+        self.note_generation(index, generation);
+        let broadcast = &mut self.broadcasts[index];
         let mut counts = [0; 2];
         let mut tracks = Vec::new();
         for format in formats {
@@ -55,7 +61,7 @@ impl Sfu {
             let nth = &mut counts[round_of(kind)];
             let Some(track) = broadcast.track_for(kind, *nth) else { continue };
             *nth += 1;
-            let format = broadcast.tracks[track].begin(std::slice::from_ref(format))[0];
+            let format = broadcast.tracks[track].begin_as(generation, std::slice::from_ref(format))[0];
             tracks.push((track, format));
         }
         broadcast.local = Some((serial, tracks));
@@ -99,6 +105,7 @@ impl Sfu {
             events.push_back(Event::Live { stream: broadcast.name.clone() });
         }
         start_round(broadcast, stream.index, kind, active);
+        self.note_fresh(stream.index);
         stored
     }
 
@@ -112,6 +119,8 @@ impl Sfu {
         if broadcast.live_since.take().is_some() {
             self.events.push_back(Event::Offline { stream: broadcast.name.clone() });
         }
+        let generation = broadcast.shared.generation;
+        self.note_ended(generation);
         self.drop_if_empty(stream.index);
     }
 
@@ -133,6 +142,8 @@ impl Sfu {
         }
         if let Some(publisher) = broadcast.publisher {
             self.wake_publisher(publisher);
+        } else if let Some(&index) = self.names.get(stream) {
+            self.note_wishful(index);
         }
         true
     }

@@ -86,6 +86,8 @@ impl Sfu {
                 self.events.push_back(Event::Live { stream: broadcast.name.clone() });
             }
             start_round(broadcast, peer.broadcast, kind, active);
+            let index = peer.broadcast;
+            self.note_media(index);
         }
         self.schedule(id);
         Ok(())
@@ -121,6 +123,8 @@ impl Sfu {
                 publisher_to_wake = broadcast.publisher;
             }
         }
+        let index = peer.broadcast;
+        self.note_rtcp(index);
         self.schedule(id);
         if let Some(publisher) = publisher_to_wake {
             self.wake_publisher(publisher);

@@ -21,6 +21,7 @@ use crate::event::{CloseReason, Event};
 use crate::peer::Peer;
 use crate::peer_id::PeerId;
 use crate::seeds::Seeds;
+use crate::share::Sharing;
 use crate::track::Kind;
 
 /// A datagram as it came in. SRTP is opened in place.
@@ -86,6 +87,7 @@ pub struct Sfu {
     pub(crate) unix: Duration,
     pub(crate) now: Instant,
     pub(crate) totals: crate::stats::Totals,
+    pub(crate) sharing: Sharing,
 }
 
 impl Sfu {
@@ -121,6 +123,7 @@ impl Sfu {
             unix,
             now,
             totals: crate::stats::Totals::default(),
+            sharing: Sharing::default(),
             config,
         })
     }

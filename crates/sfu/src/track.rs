@@ -1,6 +1,7 @@
 //! One media line of a broadcast: its history, its formats, its newest key frame and its clock.
 
 mod picture_ids;
+mod replica;
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use headwater_rtp::{NtpTime, Packet, SequenceNumber, Unwrapper};
 use crate::history::{Carried, Cursor, History, Meta};
 use crate::key_frame::KeyFrameRequests;
 use crate::track::picture_ids::PictureIds;
+pub(crate) use crate::track::replica::TrackState;
 
 /// A cached key frame older than this is no place to start.
 pub const MAX_CATCH_UP_AGE: Duration = Duration::from_millis(1500);
@@ -21,6 +23,9 @@ const MAX_FORMATS: usize = 32;
 const MAX_KEY_FRAME_PACKETS: u64 = 1024;
 /// The most packets with parameter sets and the like before a key frame's picture.
 const MAX_PARAMETER_PACKETS: u64 = 8;
+/// Each publisher has a range of its own for extended sequence numbers, so that they never repeat, not even when the next
+/// one publishes through another unit: its generation stands above this bit.
+const GENERATION_SHIFT: u32 = 40;
 
 /// Audio or video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,8 +101,6 @@ pub struct Track {
     pub key_frames: KeyFrameRequests,
     formats: Vec<Format>,
     generation: u32,
-    sequence_base: u64,
-    highest_sequence: u64,
     unwrapper: Unwrapper,
     picture_ids: PictureIds,
     key_frame: Option<KeyFrame>,
@@ -124,8 +127,6 @@ impl Track {
             key_frames: KeyFrameRequests::default(),
             formats: Vec::new(),
             generation: 0,
-            sequence_base: 0,
-            highest_sequence: 0,
             unwrapper: Unwrapper::default(),
             picture_ids: PictureIds::default(),
             key_frame: None,
@@ -140,10 +141,13 @@ impl Track {
     /// A new publisher takes over: its sequence numbers, picture ids and clock have nothing to do with those
     /// before. Returns the track's index for each of its formats.
     pub fn begin(&mut self, formats: &[Format]) -> Vec<u8> {
+        self.begin_as(self.generation + 1, formats)
+    }
+
+    /// The same with a number for the publisher, which is higher than that of any before.
+    pub fn begin_as(&mut self, generation: u32, formats: &[Format]) -> Vec<u8> {
         self.end();
-        self.generation += 1;
-        // Extended numbers never repeat: the next publisher's begin beyond every number of the last.
-        self.sequence_base = (self.highest_sequence & !0xffff) + (2 << 16);
+        self.generation = generation;
         self.unwrapper = Unwrapper::default();
         self.picture_ids = PictureIds::default();
         if self.formats.len() + formats.len() > MAX_FORMATS {
@@ -204,7 +208,11 @@ impl Track {
         let Some(codec) = self.formats.get(parts.format as usize).map(|format| format.codec) else {
             return Pushed::Duplicate;
         };
-        let sequence = self.sequence_base + self.unwrapper.unwrap(parts.sequence);
+        let unwrapped = self.unwrapper.unwrap(parts.sequence);
+        if unwrapped >> GENERATION_SHIFT != 0 {
+            return Pushed::Duplicate;
+        }
+        let sequence = (u64::from(self.generation) << GENERATION_SHIFT) + unwrapped;
         let mut descriptor = payload::describe(codec, payload);
         if let Some(id) = &mut descriptor.picture_id {
             *id = self.picture_ids.widen(*id);
@@ -219,16 +227,21 @@ impl Track {
             descriptor,
             extensions: parts.carried,
         };
+        self.store(ntp, meta, payload)
+    }
+
+    /// Stores a packet that is described already.
+    pub(crate) fn store(&mut self, ntp: NtpTime, meta: Meta, payload: &[u8]) -> Pushed {
+        let Meta { sequence, timestamp, received, descriptor, .. } = meta;
         let cursor = self.history.end();
         if !self.history.push(meta, payload) {
             return Pushed::Duplicate;
         }
-        self.uses_playout_delay |= parts.carried.playout_delay.is_some();
-        self.highest_sequence = self.highest_sequence.max(sequence);
+        self.uses_playout_delay |= meta.extensions.playout_delay.is_some();
         if let Some(key) = &mut self.key_frame {
             key.bytes += payload.len();
         }
-        let age = self.key_frame.map_or(i32::MAX, |key| parts.timestamp.wrapping_sub(key.timestamp) as i32);
+        let age = self.key_frame.map_or(i32::MAX, |key| timestamp.wrapping_sub(key.timestamp) as i32);
         let begins = descriptor.key_frame && age > 0;
         if let Some(key) = &mut self.key_frame
             && descriptor.key_frame
@@ -239,25 +252,19 @@ impl Track {
             (key.cursor, key.sequence) = (cursor, sequence);
         }
         if begins {
-            self.key_frame = Some(KeyFrame {
-                cursor,
-                sequence,
-                timestamp: parts.timestamp,
-                received,
-                bytes: payload.len(),
-            });
+            self.key_frame = Some(KeyFrame { cursor, sequence, timestamp, received, bytes: payload.len() });
             self.key_frames.note_arrived(received);
         }
         if descriptor.resolution.is_some() {
             self.resolution = descriptor.resolution;
         }
-        if self.latest.is_none_or(|latest| (parts.timestamp.wrapping_sub(latest.timestamp) as i32) >= 0)
+        if self.latest.is_none_or(|latest| (timestamp.wrapping_sub(latest.timestamp) as i32) >= 0)
             || self.arrived.is_none()
         {
-            self.latest = Some(Latest { timestamp: parts.timestamp, received, format: parts.format });
+            self.latest = Some(Latest { timestamp, received, format: meta.format });
         }
         if self.arrived.is_none() {
-            self.arrived = Some(SenderClock { ntp, timestamp: parts.timestamp });
+            self.arrived = Some(SenderClock { ntp, timestamp });
         }
         Pushed::Stored { key_frame: begins }
     }
