@@ -51,6 +51,8 @@ pub enum Trickle {
 pub struct SessionInfo {
     /// Its name.
     pub id: SessionId,
+    /// The worker that has it.
+    pub worker: usize,
     /// Facts and figures.
     pub peer: PeerInfo,
 }
@@ -131,7 +133,9 @@ impl Node {
     /// All sessions.
     pub fn sessions(&self, reply: impl FnOnce(Vec<SessionInfo>) + Send + 'static) {
         let sessions = |worker: &Worker| {
-            let info = |peer: PeerInfo| Some(SessionInfo { id: *worker.by_peer.get(&peer.id)?, peer });
+            let info = |peer: PeerInfo| {
+                Some(SessionInfo { id: *worker.by_peer.get(&peer.id)?, worker: worker.index, peer })
+            };
             worker.sfu.peers(worker.now).into_iter().filter_map(info).collect::<Vec<_>>()
         };
         self.on_all(sessions, |all| reply(all.into_iter().flatten().collect()));
