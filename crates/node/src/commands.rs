@@ -279,7 +279,11 @@ impl Worker {
     }
 
     fn close(&mut self, id: SessionId) -> bool {
-        self.sessions.get(&id).map(|session| session.peer).is_some_and(|peer| self.sfu.close(self.now, peer))
+        let Some(peer) = self.sessions.get(&id).map(|session| session.peer) else { return false };
+        if let Some(directory) = &self.inner.directory {
+            directory.resign(id);
+        }
+        self.sfu.close(self.now, peer)
     }
 
     pub(crate) fn close_all(&mut self) {

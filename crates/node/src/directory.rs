@@ -174,6 +174,11 @@ impl Directory {
         heard.0.store(self.millis(now), Ordering::Relaxed);
     }
 
+    /// It is told to go: its stream is free at once.
+    pub(crate) fn resign(&self, id: SessionId) {
+        self.write().resign(id);
+    }
+
     /// It is gone.
     pub(crate) fn leave(&self, id: SessionId) {
         self.write().leave(id);
@@ -259,13 +264,18 @@ impl State {
         names.extend(ufrags.iter().map(|ufrag| (ufrag.clone(), id)));
     }
 
-    fn leave(&mut self, id: SessionId) {
-        self.rename(id, &[]);
-        let Some(entry) = self.sessions.remove(&id) else { return };
-        self.pending -= usize::from(entry.is_pending);
+    fn resign(&mut self, id: SessionId) {
+        let Some(entry) = self.sessions.get(&id) else { return };
         if let Some(stream) = self.streams.get_mut(&entry.admission.stream) {
             stream.publisher.take_if(|publisher| publisher.session == id);
         }
+    }
+
+    fn leave(&mut self, id: SessionId) {
+        self.rename(id, &[]);
+        self.resign(id);
+        let Some(entry) = self.sessions.remove(&id) else { return };
+        self.pending -= usize::from(entry.is_pending);
         self.uncount(&entry.admission);
     }
 }

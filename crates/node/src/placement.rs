@@ -8,7 +8,7 @@ use headwater_sfu::{Datagram, Error, Notice, Parcel, PeerId, Wish};
 
 use crate::clock::Clock;
 use crate::session_id::SessionId;
-use crate::strays::Stray;
+use crate::strays::{self, Stray};
 use crate::worker::{Message, Session, Worker};
 
 /// What workers tell each other.
@@ -47,7 +47,11 @@ impl Worker {
                 }
             }
             // It has moved on while this was on its way.
-            Err(Error::Unrouted) => self.strays.pass_on(&self.inner, self.index, self.now, stray),
+            Err(Error::Unrouted) => {
+                let Stray { from, hops, local, remote, received, ref contents } = stray;
+                let again = strays::Datagram { from, hops, local, remote, received, contents };
+                self.strays.pass_on(&self.inner, self.index, self.now, &again);
+            }
             _ => {}
         }
     }

@@ -30,6 +30,16 @@ pub(crate) struct Stray {
     pub(crate) contents: Vec<u8>,
 }
 
+/// The same before it is worth a copy.
+pub(crate) struct Datagram<'a> {
+    pub(crate) from: usize,
+    pub(crate) hops: u8,
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+    pub(crate) received: Instant,
+    pub(crate) contents: &'a [u8],
+}
+
 /// Which worker an address belongs to.
 #[derive(Debug, Default)]
 pub(crate) struct Strays {
@@ -53,19 +63,20 @@ impl Strays {
     }
 
     /// Gives a datagram that is nobody's here to the worker that it belongs to, if that can be told.
-    pub(crate) fn pass_on(&mut self, inner: &Inner, here: usize, now: Instant, mut stray: Stray) {
+    pub(crate) fn pass_on(&mut self, inner: &Inner, here: usize, now: Instant, datagram: &Datagram<'_>) {
+        let &Datagram { from, hops, local, remote, received, contents } = datagram;
         let Some(directory) = &inner.directory else { return };
-        let owner = match headwater_sfu::ufrag_of_request(&stray.contents) {
+        let owner = match headwater_sfu::ufrag_of_request(contents) {
             Some(ufrag) => directory.worker_of_ufrag(ufrag),
-            None => self.owner_of(now, stray.remote).map(|worker| (worker, true)),
+            None => self.owner_of(now, remote).map(|worker| (worker, true)),
         };
         if let Some((worker, is_placed)) = owner.filter(|(worker, _)| *worker != here)
             && let Some(handle) = inner.workers().get(worker)
-            && stray.hops < MAX_HOPS
+            && hops < MAX_HOPS
         {
-            stray.hops += 1;
             self.passed_on += u64::from(is_placed);
-            handle.send_stray(stray);
+            let contents = contents.to_vec();
+            handle.send_stray(Stray { from, hops: hops + 1, local, remote, received, contents });
         }
     }
 

@@ -18,7 +18,7 @@ use crate::directory::Heard;
 use crate::links::Links;
 use crate::placement::News;
 use crate::session_id::SessionId;
-use crate::strays::{Stray, Strays};
+use crate::strays::{self, Stray, Strays};
 use crate::{Inner, StartError, WorkerHandle};
 
 /// Messages taken in one turn, so that a flood of commands does not starve the media.
@@ -260,15 +260,9 @@ impl Worker {
                     if sfu.handle_datagram(clock.now(), datagram) == Err(Error::Unrouted)
                         && inner.directory.is_some()
                     {
-                        let stray = Stray {
-                            from: *index,
-                            hops: 0,
-                            local,
-                            remote: received.remote,
-                            received: at,
-                            contents: contents.to_vec(),
-                        };
-                        strays.pass_on(inner, *index, clock.now(), stray);
+                        let (from, remote) = (*index, received.remote);
+                        let stray = strays::Datagram { from, hops: 0, local, remote, received: at, contents };
+                        strays.pass_on(inner, from, clock.now(), &stray);
                     }
                 });
             }

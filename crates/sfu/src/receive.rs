@@ -123,8 +123,8 @@ impl Sfu {
                 publisher_to_wake = broadcast.publisher;
             }
         }
-        let index = peer.broadcast;
-        self.note_rtcp(index);
+        let (index, is_publisher) = (peer.broadcast, matches!(peer.role, Role::Publisher(_)));
+        self.note_rtcp(index, is_publisher);
         self.schedule(id);
         if let Some(publisher) = publisher_to_wake {
             self.wake_publisher(publisher);

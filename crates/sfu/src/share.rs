@@ -235,10 +235,10 @@ impl Sfu {
 
     /// Reports have come of somebody in this stream: the publisher's are news for other units, a viewer may want something
     /// of the publisher.
-    pub(crate) fn note_rtcp(&mut self, index: usize) {
-        if self.config.shares_streams {
-            self.note_fresh(index);
-            self.note_wishful(index);
+    pub(crate) fn note_rtcp(&mut self, index: usize, is_publisher: bool) {
+        match is_publisher {
+            true => self.note_fresh(index),
+            false => self.note_wishful(index),
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use headwater_rtp::payload::{self, Codec};
 use headwater_rtp::{NtpTime, Packet, SequenceNumber, Unwrapper};
 
-use crate::history::{Carried, Cursor, History, Meta};
+use crate::history::{Carried, Cursor, History, MAX_AGE, Meta};
 use crate::key_frame::KeyFrameRequests;
 use crate::track::picture_ids::PictureIds;
 pub(crate) use crate::track::replica::TrackState;
@@ -241,7 +241,12 @@ impl Track {
         if let Some(key) = &mut self.key_frame {
             key.bytes += payload.len();
         }
-        let age = self.key_frame.map_or(i32::MAX, |key| timestamp.wrapping_sub(key.timestamp) as i32);
+        // Timestamps tell before from behind for half their range only, which is less than seven hours.
+        let is_recent = |then: Instant| received.saturating_duration_since(then) <= MAX_AGE;
+        let age = self
+            .key_frame
+            .filter(|key| is_recent(key.received))
+            .map_or(i32::MAX, |key| timestamp.wrapping_sub(key.timestamp) as i32);
         let begins = descriptor.key_frame && age > 0;
         if let Some(key) = &mut self.key_frame
             && descriptor.key_frame
@@ -258,9 +263,10 @@ impl Track {
         if descriptor.resolution.is_some() {
             self.resolution = descriptor.resolution;
         }
-        if self.latest.is_none_or(|latest| (timestamp.wrapping_sub(latest.timestamp) as i32) >= 0)
-            || self.arrived.is_none()
-        {
+        let is_newest = |latest: Latest| {
+            !is_recent(latest.received) || (timestamp.wrapping_sub(latest.timestamp) as i32) >= 0
+        };
+        if self.latest.is_none_or(is_newest) || self.arrived.is_none() {
             self.latest = Some(Latest { timestamp, received, format: meta.format });
         }
         if self.arrived.is_none() {
