@@ -7,3 +7,5 @@ mod hostile;
 mod life;
 mod media;
 mod rig;
+mod units;
+mod wired;
