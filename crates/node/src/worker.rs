@@ -144,6 +144,7 @@ impl Worker {
         while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
             self.inner.panics.fetch_add(1, Ordering::Relaxed);
             self.restarts += 1;
+            self.inner.events.restarted(self.index);
             tracing::error!(
                 worker = self.index,
                 sessions = self.sessions.len(),
@@ -330,16 +331,24 @@ impl Worker {
                     if let (Some(session), Some(info)) = (name(self, peer), info) {
                         let role = if info.is_publisher { "publisher" } else { "viewer" };
                         tracing::info!(stream = info.stream, ?session, "{role} connected");
+                        self.inner.events.connected(session, &info.stream, info.is_publisher);
                     }
                 }
                 Event::Closed { peer, reason } => {
                     if let Some(session) = self.by_peer.remove(peer) {
                         self.sessions.remove(&session);
                         tracing::info!(?session, reason = reason.as_str(), "session ended");
+                        self.inner.events.closed(session, *reason);
                     }
                 }
-                Event::Live { stream } => tracing::info!(stream, "live"),
-                Event::Offline { stream } => tracing::info!(stream, "offline"),
+                Event::Live { stream } => {
+                    tracing::info!(stream, "live");
+                    self.inner.events.live(self.index, stream);
+                }
+                Event::Offline { stream } => {
+                    tracing::info!(stream, "offline");
+                    self.inner.events.offline(self.index, stream);
+                }
                 _ => {}
             }
         }
