@@ -147,6 +147,7 @@ impl Worker {
         while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
             self.inner.panics.fetch_add(1, Ordering::Relaxed);
             self.restarts += 1;
+            self.inner.events.restarted(self.index);
             tracing::error!(
                 worker = self.index,
                 sessions = self.sessions.len(),
@@ -321,6 +322,7 @@ impl Worker {
                         let role = if info.is_publisher { "publisher" } else { "viewer" };
                         tracing::info!(stream = info.stream, ?session, "{role} connected");
                         self.note_connected(*peer, session, info.is_publisher);
+                        self.inner.events.connected(session, &info.stream, info.is_publisher);
                     }
                 }
                 Event::Closed { peer, reason } => {
@@ -329,10 +331,17 @@ impl Worker {
                             self.note_closed(session, &ended);
                         }
                         tracing::info!(?session, reason = reason.as_str(), "session ended");
+                        self.inner.events.closed(session, *reason);
                     }
                 }
-                Event::Live { stream } => tracing::info!(stream, "live"),
-                Event::Offline { stream } => tracing::info!(stream, "offline"),
+                Event::Live { stream } => {
+                    tracing::info!(stream, "live");
+                    self.inner.events.live(self.index, stream);
+                }
+                Event::Offline { stream } => {
+                    tracing::info!(stream, "offline");
+                    self.inner.events.offline(self.index, stream);
+                }
                 _ => {}
             }
         }
