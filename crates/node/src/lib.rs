@@ -18,7 +18,8 @@ use std::time::Duration;
 pub use commands::{Counters, Session, SessionInfo, Trickle};
 pub use config::{Config, StartError};
 pub use headwater_sfu::{
-    COALESCE, CloseReason, Limits, PeerInfo, Security, SignalError, StreamInfo, Takeover, Totals, TrackInfo, track,
+    COALESCE, CloseReason, Limits, PeerInfo, Security, SignalError, StreamInfo, Takeover, Totals, TrackInfo,
+    track,
 };
 pub use session_id::{InvalidSessionId, SessionId};
 

@@ -191,9 +191,8 @@ impl Forwarder {
                     continue;
                 }
             };
-            let len = self.template.len()
-                + packet.payload.len().max(EMPTY_PADDING)
-                + srtp.profile().rtp_overhead();
+            let len =
+                self.template.len() + packet.payload.len().max(EMPTY_PADDING) + srtp.profile().rtp_overhead();
             if let Some((payload_types, outgoing)) = self.select(track, &packet) {
                 if fit.segment.is_some_and(|segment| len > segment) {
                     return None;
@@ -309,13 +308,7 @@ impl Forwarder {
         Some((payload_types, outgoing))
     }
 
-    fn write(
-        &self,
-        packet: Packet<'_>,
-        payload_types: PayloadTypes,
-        outgoing: Outgoing,
-        out: &mut Vec<u8>,
-    ) {
+    fn write(&self, packet: Packet<'_>, payload_types: PayloadTypes, outgoing: Outgoing, out: &mut Vec<u8>) {
         let fields = Fields {
             payload_type: payload_types.media,
             marker: packet.meta.marker,

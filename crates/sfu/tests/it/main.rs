@@ -6,3 +6,4 @@ mod hostile;
 mod life;
 mod media;
 mod rig;
+mod storm;
