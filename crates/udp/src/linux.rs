@@ -121,7 +121,13 @@ fn write_control(room: &mut [u64; CONTROL_WORDS], source: Option<IpAddr>, segmen
 }
 
 /// Writes one control message at byte `at` and returns how far the next one is.
-fn push<T>(room: &mut [u64; CONTROL_WORDS], at: usize, level: libc::c_int, kind: libc::c_int, value: T) -> usize {
+fn push<T>(
+    room: &mut [u64; CONTROL_WORDS],
+    at: usize,
+    level: libc::c_int,
+    kind: libc::c_int,
+    value: T,
+) -> usize {
     // SAFETY: pure arithmetic on a size.
     let (len, space) = unsafe {
         (libc::CMSG_LEN(size_of::<T>() as u32) as usize, libc::CMSG_SPACE(size_of::<T>() as u32) as usize)
