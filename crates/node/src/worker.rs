@@ -23,6 +23,8 @@ use crate::{Inner, StartError, WorkerHandle};
 
 /// Messages taken in one turn, so that a flood of commands does not starve the media.
 const MESSAGES_PER_TURN: usize = 256;
+/// How long that may take before media has its turn again; at least one is taken. Answering an offer takes a tenth of it.
+const MESSAGE_TIME_PER_TURN: Duration = Duration::from_millis(1);
 /// Receive calls per socket and turn; each takes up to 32 messages.
 const BATCHES_PER_TURN: usize = 4;
 /// What is handed to the kernel in one call, which is also what is sent in one turn before the sockets are read again. What
@@ -218,7 +220,11 @@ impl Worker {
     }
 
     fn take_messages(&mut self) {
-        for _ in 0..MESSAGES_PER_TURN {
+        let began = Clock::read().now();
+        for taken in 0..MESSAGES_PER_TURN {
+            if taken > 0 && self.now.saturating_duration_since(began) >= MESSAGE_TIME_PER_TURN {
+                break;
+            }
             match self.messages.try_recv() {
                 Ok(Message::Command(command)) => {
                     self.now = Clock::read().now();

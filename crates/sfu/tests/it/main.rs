@@ -9,3 +9,4 @@ mod media;
 mod rig;
 mod units;
 mod wired;
+mod storm;
