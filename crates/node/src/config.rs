@@ -1,6 +1,7 @@
 //! Settings of a node.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use headwater_sfu::{Limits, Takeover};
 
@@ -21,6 +22,12 @@ pub struct Config {
     pub limits: Limits,
     /// May a second publisher take a stream over?
     pub takeover: Takeover,
+    /// How long the first packets of a video frame may wait for the last; zero forwards each as it comes.
+    pub coalesce: Duration,
+    /// May bursts leave as one message that the kernel or the network card splits (UDP GSO)?
+    pub segmentation: bool,
+    /// Use only plain socket calls, one for each datagram sent.
+    pub portable: bool,
 }
 
 impl Config {
@@ -36,6 +43,9 @@ impl Config {
             seed,
             limits: Limits::default(),
             takeover: Takeover::default(),
+            coalesce: headwater_sfu::COALESCE,
+            segmentation: true,
+            portable: false,
         }
     }
 }

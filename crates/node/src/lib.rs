@@ -4,6 +4,7 @@ mod clock;
 mod commands;
 mod config;
 mod directory;
+mod handle;
 mod interfaces;
 mod links;
 mod placement;
@@ -13,7 +14,7 @@ mod worker;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,16 +22,17 @@ use std::time::Duration;
 pub use commands::{Counters, Session, SessionInfo, Trickle};
 pub use config::{Config, StartError};
 pub use headwater_sfu::{
-    CloseReason, Limits, PeerInfo, Security, SignalError, StreamInfo, Takeover, Totals, TrackInfo, track,
+    COALESCE, CloseReason, Limits, PeerInfo, Security, SignalError, StreamInfo, Takeover, Totals, TrackInfo,
+    track,
 };
 pub use session_id::{InvalidSessionId, SessionId};
 
 use headwater_sfu::{Certificate, Sfu};
 use headwater_udp::{Options, Socket};
-use mio::Waker;
 
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::handle::WorkerHandle;
 use crate::worker::{MakeSfu, Message, Worker};
 
 /// The most workers: a session id names one in a byte.
@@ -57,14 +59,6 @@ pub(crate) struct Inner {
     pub(crate) next: AtomicUsize,
 }
 
-pub(crate) struct WorkerHandle {
-    sender: Sender<Message>,
-    waker: Waker,
-    /// Datagrams from other workers that wait.
-    strays: AtomicUsize,
-    sleep: links::Sleep,
-}
-
 impl Inner {
     pub(crate) fn workers(&self) -> &[WorkerHandle] {
         self.workers.get().map_or(&[], Vec::as_slice)
@@ -78,7 +72,7 @@ impl Node {
     /// [`StartError`] says which address cannot be bound or which setting cannot work; nothing runs then.
     pub fn start(config: Config) -> Result<Self, StartError> {
         let workers = config.workers.clamp(1, MAX_WORKERS);
-        let (media, sockets) = bind(&config.media, workers)?;
+        let (media, sockets) = bind(&config, workers)?;
         let advertised = interfaces::advertised(&media, &config.advertise, &interfaces::interfaces()?);
         let certificate =
             Certificate::generate().map_err(|error| StartError::Certificate(error.to_string()))?;
@@ -102,6 +96,7 @@ impl Node {
             let mut sfu_config = headwater_sfu::Config::new(certificate.clone(), advertised.clone());
             sfu_config.limits = config.limits.clone();
             sfu_config.takeover = config.takeover;
+            sfu_config.coalesce = config.coalesce;
             sfu_config.worker = index as u8;
             sfu_config.shares_streams = workers > 1;
             let seed = config.seed;
@@ -110,8 +105,7 @@ impl Node {
             });
             let (poll, waker) = Worker::poller()?;
             let (sender, messages) = channel();
-            let (strays, sleep) = (AtomicUsize::new(0), links::Sleep::default());
-            handles.push(WorkerHandle { sender, waker, strays, sleep });
+            handles.push(WorkerHandle::new(sender, waker));
             loops.push(Worker::new(index, make_sfu, sockets, Arc::clone(&inner), links, messages, poll)?);
         }
         let _ = inner.workers.set(handles);
@@ -153,12 +147,14 @@ impl Node {
 }
 
 /// Binds every address once for each worker; all of one address share its port.
-fn bind(addresses: &[SocketAddr], workers: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<Socket>>), StartError> {
+fn bind(config: &Config, workers: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<Socket>>), StartError> {
     let mut options = Options::default();
     options.reuse_port = workers > 1;
+    options.segmentation = config.segmentation;
+    options.portable = config.portable;
     let mut media = Vec::new();
     let mut sockets: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
-    for &wanted in addresses {
+    for &wanted in &config.media {
         let mut address = wanted;
         if options.reuse_port && wanted.port() != 0 {
             // Sharing the port among workers would share it with another process of the same user as well.
@@ -184,7 +180,7 @@ fn bind(addresses: &[SocketAddr], workers: usize) -> Result<(Vec<SocketAddr>, Ve
         }
         if let Some(socket) = sockets[0].last().filter(|socket| socket.local_addr() == address) {
             let (receive, send) = socket.buffer_sizes();
-            tracing::info!(%address, receive, send, segments = socket.max_segments(), "media socket");
+            tracing::info!(%address, receive, send, segmentation = socket.segments(), coalescing = socket.coalesces(), "media socket");
             media.push(address);
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use headwater_sfu::{Batch, Sfu};
 
-use crate::WorkerHandle;
+use crate::handle::WorkerHandle;
 
 /// Batches that may wait for a worker, of each other one. At a batch every few milliseconds this is some tenths of a
 /// second; who is so far behind has lost the picture anyway.

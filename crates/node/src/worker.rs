@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use headwater_sfu::{ConfigError, Datagram, Error, Event, PeerId, Sfu, Transmit};
-use headwater_udp::{Batch, Received, Socket};
+use headwater_sfu::{ConfigError, Datagram, Error, Event, PeerId, Sfu};
+use headwater_udp::{Batch, Outgoing, Received, Socket};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::clock::Clock;
@@ -19,15 +19,16 @@ use crate::links::Links;
 use crate::placement::News;
 use crate::session_id::SessionId;
 use crate::strays::{self, Stray, Strays};
-use crate::{Inner, StartError, WorkerHandle};
+use crate::{Inner, StartError};
 
 /// Messages taken in one turn, so that a flood of commands does not starve the media.
 const MESSAGES_PER_TURN: usize = 256;
 /// Receive calls per socket and turn; each takes up to 32 messages.
 const BATCHES_PER_TURN: usize = 4;
-/// What is sent in one turn before the sockets are read again.
-const TRANSMITS_PER_TURN: usize = 64;
-const BYTES_PER_TURN: usize = 256 << 10;
+/// What is handed to the kernel in one call, which is also what is sent in one turn before the sockets are read again. What
+/// was encrypted should still be in the cache when the kernel copies it.
+const MESSAGES_PER_CALL: usize = 64;
+const BYTES_PER_CALL: usize = 256 << 10;
 /// Without a deadline the loop still looks around this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long to wait for room in a full socket before trying again.
@@ -70,8 +71,9 @@ pub(crate) struct Worker {
     pub(crate) links: Links,
     /// The publishers here by their numbers.
     pub(crate) publishers: HashMap<u32, Heard>,
-    out: Vec<u8>,
-    unsent: Option<Transmit>,
+    outbox: Outbox,
+    /// There is more to do than one turn permits.
+    is_busy: bool,
     pub(crate) stop: Option<Instant>,
     /// Recordings on their way: when each ends, of whom, and who wants it.
     pub(crate) dumps: Vec<(Instant, PeerId, DumpReply)>,
@@ -125,8 +127,8 @@ impl Worker {
             strays: Strays::default(),
             links,
             publishers: HashMap::new(),
-            out: Vec::with_capacity(64 << 10),
-            unsent: None,
+            outbox: Outbox::default(),
+            is_busy: false,
             stop: None,
             dumps: Vec::new(),
         })
@@ -159,7 +161,7 @@ impl Worker {
             }
             self.sessions.clear();
             self.by_peer.clear();
-            self.unsent = None;
+            self.outbox.clear();
             self.dumps.clear();
             self.forget_all();
         }
@@ -181,19 +183,20 @@ impl Worker {
                 let Some(port) = self.sockets.get_mut(event.token().0) else { continue };
                 port.is_readable |= event.is_readable();
             }
+            self.is_busy = false;
             self.take_messages();
             self.receive();
             self.now = Clock::read().now();
             self.take_batches();
-            self.hand_off();
             if self.sfu.poll_timeout().is_some_and(|due| due <= self.now) {
                 self.sfu.handle_timeout(self.now);
             }
+            self.hand_off();
             self.send();
             self.tell();
             self.share();
             self.hand_out_dumps();
-            let is_done = self.sfu.is_empty() && self.unsent.is_none();
+            let is_done = self.sfu.is_empty() && self.outbox.is_empty();
             if self.stop.is_some_and(|deadline| deadline <= self.now || is_done) {
                 return;
             }
@@ -201,7 +204,7 @@ impl Worker {
     }
 
     fn sleep(&self) -> Duration {
-        if self.sockets.iter().any(|port| port.is_readable) {
+        if self.is_busy || self.sockets.iter().any(|port| port.is_readable) {
             return Duration::ZERO;
         }
         let due = self.sfu.poll_timeout();
@@ -209,7 +212,7 @@ impl Worker {
         let due = due.into_iter().chain(self.stop).chain(dumps).min();
         let now = Clock::read().now();
         // While the socket is full nothing gets on that is due; it says when it has room again.
-        let shortest = if self.unsent.is_some() { FULL_SOCKET_SLEEP } else { Duration::ZERO };
+        let shortest = if self.outbox.is_empty() { Duration::ZERO } else { FULL_SOCKET_SLEEP };
         due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(now)).clamp(shortest, LONGEST_SLEEP)
     }
 
@@ -232,7 +235,7 @@ impl Worker {
             }
         }
         // More may wait; come back at once after the media.
-        self.inner.workers()[self.index].wake();
+        self.is_busy = true;
     }
 
     fn receive(&mut self) {
@@ -269,51 +272,31 @@ impl Worker {
         }
     }
 
+    /// Sends what is due, up to one call's worth.
     fn send(&mut self) {
-        let (mut transmits, mut bytes) = (0, 0);
-        loop {
-            if let Some(transmit) = self.unsent.take() {
-                if !self.send_one(&transmit) {
-                    self.unsent = Some(transmit);
-                    return;
-                }
-                transmits += 1;
-                bytes += transmit.len;
+        let Self { outbox, sfu, sockets, now, .. } = self;
+        if outbox.is_empty() {
+            outbox.clear();
+            while outbox.has_room() {
+                let start = outbox.bytes.len();
+                let Some(transmit) = sfu.poll_transmit(*now, &mut outbox.bytes) else { break };
+                let local = transmit.local;
+                let Some(port) = sockets.iter().position(|port| port.reaches(local, transmit.remote)) else {
+                    continue;
+                };
+                outbox.ports.push(port);
+                outbox.messages.push(Outgoing {
+                    local: (!local.ip().is_unspecified()).then_some(local.ip()),
+                    remote: transmit.remote,
+                    start,
+                    len: transmit.len,
+                    segment_size: transmit.segment_size,
+                });
             }
-            if transmits >= TRANSMITS_PER_TURN || bytes >= BYTES_PER_TURN {
-                // More may wait: read the sockets and come back at once.
-                self.inner.workers()[self.index].wake();
-                return;
-            }
-            self.out.clear();
-            self.unsent = self.sfu.poll_transmit(self.now, &mut self.out);
-            if self.unsent.is_none() {
-                return;
-            }
+            // More may wait: read the sockets and come back at once.
+            self.is_busy |= !outbox.has_room();
         }
-    }
-
-    /// Returns `false` if the socket is full.
-    fn send_one(&self, transmit: &Transmit) -> bool {
-        let local = transmit.local;
-        let fits = |port: &&Port| {
-            let bound = port.socket.local_addr();
-            bound.port() == local.port()
-                && bound.is_ipv4() == transmit.remote.is_ipv4()
-                && (bound.ip() == local.ip() || bound.ip().is_unspecified())
-        };
-        let Some(port) = self.sockets.iter().find(fits) else { return true };
-        let message = headwater_udp::Transmit {
-            local: (!local.ip().is_unspecified()).then_some(local.ip()),
-            remote: transmit.remote,
-            contents: &self.out[..transmit.len],
-            segment_size: transmit.segment_size,
-        };
-        match port.socket.send(&message) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
-            // The network refuses this destination: the same as a lost datagram.
-            _ => true,
-        }
+        outbox.flush(sockets);
     }
 
     fn hand_out_dumps(&mut self) {
@@ -356,32 +339,62 @@ impl Worker {
     }
 }
 
-impl WorkerHandle {
-    /// Gives a worker a message and wakes it.
-    pub(crate) fn send(&self, message: Message) {
-        if self.sender.send(message).is_ok() {
-            self.wake();
+impl Port {
+    /// Can it send from `local` to `remote`?
+    fn reaches(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        let bound = self.socket.local_addr();
+        bound.port() == local.port()
+            && bound.is_ipv4() == remote.is_ipv4()
+            && (bound.ip() == local.ip() || bound.ip().is_unspecified())
+    }
+}
+
+/// Messages on their way to the kernel.
+struct Outbox {
+    bytes: Vec<u8>,
+    messages: Vec<Outgoing>,
+    /// The socket of each.
+    ports: Vec<usize>,
+    done: usize,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::with_capacity(BYTES_PER_CALL + (64 << 10)),
+            messages: Vec::with_capacity(MESSAGES_PER_CALL),
+            ports: Vec::with_capacity(MESSAGES_PER_CALL),
+            done: 0,
         }
     }
+}
 
-    /// Gives a worker a datagram that arrived elsewhere, unless too many wait already: whoever floods one worker with
-    /// datagrams that name another must not fill the memory.
-    pub(crate) fn send_stray(&self, stray: Stray) {
-        if self.strays.fetch_add(1, Ordering::Relaxed) < MAX_STRAYS {
-            self.send(Message::Stray(stray));
-        } else {
-            self.strays.fetch_sub(1, Ordering::Relaxed);
-        }
+impl Outbox {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.messages.clear();
+        self.ports.clear();
+        self.done = 0;
     }
 
-    /// Wakes it if it sleeps.
-    pub(crate) fn wake_if_asleep(&self) {
-        if self.sleep.has_to_be_woken() {
-            self.wake();
-        }
+    fn is_empty(&self) -> bool {
+        self.done == self.messages.len()
     }
 
-    pub(crate) fn wake(&self) {
-        let _ = self.waker.wake();
+    fn has_room(&self) -> bool {
+        self.messages.len() < MESSAGES_PER_CALL && self.bytes.len() < BYTES_PER_CALL
+    }
+
+    /// Hands everything to the kernel, as far as it has room.
+    fn flush(&mut self, sockets: &mut [Port]) {
+        while let Some(&port) = self.ports.get(self.done) {
+            let same = self.ports[self.done..].iter().take_while(|other| **other == port).count();
+            let messages = &mut self.messages[self.done..self.done + same];
+            let sent = sockets[port].socket.send(&self.bytes, messages);
+            self.done += sent;
+            if sent < same {
+                return;
+            }
+        }
     }
 }

@@ -16,6 +16,8 @@ pub(crate) use options::{Action, Cli, Options};
 
 const DEFAULT_HTTP: &str = "127.0.0.1:8080";
 const DEFAULT_MEDIA_PORT: u16 = 8189;
+/// A longer wait than a frame takes would only add delay.
+const MAX_COALESCE: u16 = 100;
 const DEFAULT_LOG: &str = "info";
 /// Longest token, bytes.
 const MAX_TOKEN_LEN: usize = 256;
@@ -68,6 +70,10 @@ struct File {
     admin_token: Option<String>,
     open: Option<bool>,
     takeover: Option<TakeoverRule>,
+    coalesce: Option<u16>,
+    #[serde(alias = "no-gso")]
+    no_gso: Option<bool>,
+    portable: Option<bool>,
     #[serde(alias = "tls-cert")]
     tls_cert: Option<PathBuf>,
     #[serde(alias = "tls-key")]
@@ -101,12 +107,13 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        let node = headwater_node::Limits::default();
         Self {
-            streams: 1_000,
-            viewers_per_stream: 10_000,
-            sessions_per_address: 256,
-            publish_bitrate: 50_000_000,
-            pending_sessions: 1_000,
+            streams: node.streams,
+            viewers_per_stream: node.viewers_per_stream,
+            sessions_per_address: node.sessions_per_address,
+            publish_bitrate: node.publish_bitrate,
+            pending_sessions: node.pending_sessions,
             http_connections: 2_048,
             http_connections_per_address: 128,
         }
@@ -144,6 +151,10 @@ pub(crate) struct Config {
     pub(crate) admin_token: Option<String>,
     pub(crate) open: bool,
     pub(crate) takeover: TakeoverRule,
+    /// In milliseconds.
+    pub(crate) coalesce: u16,
+    pub(crate) no_gso: bool,
+    pub(crate) portable: bool,
     pub(crate) tls: Tls,
     pub(crate) log: String,
     pub(crate) limits: Limits,
@@ -194,6 +205,9 @@ impl Config {
             admin_token: options.admin_token.or(file.admin_token),
             open: options.open.or(file.open).unwrap_or(false),
             takeover: options.takeover.or(file.takeover).unwrap_or(TakeoverRule::Stale),
+            coalesce: options.coalesce.or(file.coalesce).unwrap_or_else(default_coalesce),
+            no_gso: options.no_gso.or(file.no_gso).unwrap_or(false),
+            portable: options.portable.or(file.portable).unwrap_or(false),
             tls,
             log: options.log.or(file.log).unwrap_or_else(|| DEFAULT_LOG.to_owned()),
             limits: file.limits,
@@ -209,6 +223,9 @@ impl Config {
         check_token("admin_token", self.admin_token.as_deref())?;
         if self.workers > MAX_WORKERS {
             return Err(invalid("workers", format!("at most {MAX_WORKERS}")));
+        }
+        if self.coalesce > MAX_COALESCE {
+            return Err(invalid("coalesce", format!("is in milliseconds, at most {MAX_COALESCE}")));
         }
         if self.advertise.iter().any(String::is_empty) {
             return Err(invalid("advertise", "an address is empty"));
@@ -266,6 +283,9 @@ impl Config {
             admin_token: hidden(&self.admin_token),
             open: self.open,
             takeover: self.takeover,
+            coalesce: self.coalesce,
+            no_gso: self.no_gso,
+            portable: self.portable,
             tls,
             tls_cert,
             tls_key,
@@ -289,6 +309,9 @@ struct Printed {
     admin_token: Option<String>,
     open: bool,
     takeover: TakeoverRule,
+    coalesce: u16,
+    no_gso: bool,
+    portable: bool,
     tls: Option<TlsMode>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
@@ -342,6 +365,10 @@ fn check_token(key: &'static str, token: Option<&str>) -> Result<(), ConfigError
 
 fn first_filled<T>(first: Vec<T>, second: Vec<T>) -> Option<Vec<T>> {
     [first, second].into_iter().find(|list| !list.is_empty())
+}
+
+fn default_coalesce() -> u16 {
+    u16::try_from(headwater_node::COALESCE.as_millis()).unwrap_or(MAX_COALESCE)
 }
 
 fn default_workers() -> usize {

@@ -172,6 +172,9 @@ fn node_config(config: &Config, advertise: Vec<IpAddr>) -> headwater_node::Confi
     node.advertise = advertise;
     node.workers = config.workers;
     node.takeover = config.takeover.into();
+    node.coalesce = Duration::from_millis(config.coalesce.into());
+    node.segmentation = !config.no_gso;
+    node.portable = config.portable;
     node.limits.streams = config.limits.streams;
     node.limits.viewers_per_stream = config.limits.viewers_per_stream;
     node.limits.sessions_per_address = config.limits.sessions_per_address;

@@ -71,6 +71,8 @@ pub(crate) struct Broadcast {
     pub tracks: Vec<Track>,
     /// Rounds over the viewers, for audio and for video.
     pub rounds: [Round; 2],
+    /// If a frame of video waits to be complete: until when.
+    pub held_until: Option<Instant>,
     /// Since when media has flowed.
     pub live_since: Option<Instant>,
     /// How it is shared with other units.
@@ -88,6 +90,7 @@ impl Broadcast {
             viewers: Vec::new(),
             tracks: Vec::new(),
             rounds: [Round::default(); 2],
+            held_until: None,
             live_since: None,
             shared: Shared::default(),
         }

@@ -63,14 +63,17 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             streams: 1000,
-            viewers_per_stream: 5000,
-            sessions_per_address: 100,
+            viewers_per_stream: 10_000,
+            sessions_per_address: 256,
             publish_bitrate: 50_000_000,
-            pending_sessions: 2000,
+            pending_sessions: 1000,
             connect_within: Duration::from_secs(15),
         }
     }
 }
+
+/// How long packets of an incomplete video frame wait: as long as browsers take to send one of usual size.
+pub const COALESCE: Duration = Duration::from_millis(5);
 
 /// Settings of a forwarding unit.
 #[derive(Debug, Clone)]
@@ -87,6 +90,9 @@ pub struct Config {
     pub takeover: Takeover,
     /// What outsiders can use up.
     pub limits: Limits,
+    /// How long the first packets of a video frame may wait for the last, so that the frame leaves as one message for each
+    /// viewer. Zero forwards each as it comes. Default: [`COALESCE`].
+    pub coalesce: Duration,
     /// Which of several units on one port this is. Our ICE user fragments begin with it, so that
     /// [`worker_of_request`](crate::worker_of_request) can tell whose a first check is.
     pub worker: u8,
@@ -105,6 +111,7 @@ impl Config {
             srtp_profiles: vec![7, 8, 1],
             takeover: Takeover::default(),
             limits: Limits::default(),
+            coalesce: COALESCE,
             worker: 0,
             shares_streams: false,
         }

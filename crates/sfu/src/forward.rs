@@ -2,11 +2,10 @@
 
 use std::time::Instant;
 
-use headwater_rtp::payload::{Codec, vp8, vp9};
 use headwater_rtp::{PayloadType, Ssrc};
 use headwater_srtp::Context;
 
-use crate::history::{Cursor, History, Meta, Packet, Read};
+use crate::history::{Cursor, History, Packet, Read};
 use crate::rewrite::{Outgoing, Rewriter};
 use crate::template::{ExtensionIds, Fields, Template};
 use crate::track::{Format, Kind, Track};
@@ -45,6 +44,11 @@ pub(crate) struct Start {
 }
 
 const PADDING_BIT: u8 = 0x20;
+/// Packets of one frame differ by a few bytes (libwebrtc's by one). Up to this many are made up by padding, so that they
+/// leave as one message; beyond it a message more is cheaper.
+const MAX_PADDING: usize = 32;
+/// What a padding packet carries.
+const EMPTY_PADDING: usize = 4;
 /// The most that outgoing sequence numbers go forward at once.
 const MAX_LEAP: u64 = 8192;
 
@@ -59,6 +63,25 @@ pub(crate) struct Sent {
     pub resent: u64,
     /// Lost packets asked for that could not be resent.
     pub unrepaired: u64,
+}
+
+/// How a packet must fit behind the first of a burst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fit {
+    /// Bytes of each packet of the burst on the wire; only the last may be shorter. `None`: it is the first, and may be
+    /// of any size.
+    pub segment: Option<usize>,
+    /// What it is padded to if it is a little shorter.
+    pub pad_to: Option<usize>,
+}
+
+/// What the next packets look like from where a viewer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// How many of them go together.
+    pub packets: usize,
+    /// The size that all but the last are brought to.
+    pub segment: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,14 +150,31 @@ impl Forwarder {
         self.state == State::Waiting && track.live_index().is_some_and(plays)
     }
 
+    /// Looks ahead: how many of the next packets, at most `most`, differ so little in size that they leave as one message.
+    pub(crate) fn plan(&self, track: &Track, srtp: &Context, most: usize) -> Plan {
+        let around = self.template.len() + srtp.profile().rtp_overhead();
+        let (mut shortest, mut longest, mut packets) = (usize::MAX, 0, 0);
+        for len in track.history.lengths(self.cursor).take(most) {
+            let len = around + len.max(EMPTY_PADDING);
+            let (low, high) = (shortest.min(len), longest.max(len));
+            if packets > 0 && high - low > MAX_PADDING {
+                // The last may be as short as it likes.
+                packets += usize::from(len < shortest);
+                break;
+            }
+            (shortest, longest) = (low, high);
+            packets += 1;
+        }
+        Plan { packets, segment: longest }
+    }
+
     /// Writes the next packet for this viewer to the end of `out`, encrypted, and returns its length. `None`
-    /// means that there is nothing more to read, or that the next packet would be longer than `max_len`, which
-    /// is what packets behind the first of a burst must respect.
+    /// means that there is nothing more to read, or that the next packet would be longer than what it must fit.
     pub(crate) fn next(
         &mut self,
         track: &Track,
         srtp: &mut Context,
-        max_len: Option<usize>,
+        fit: Fit,
         out: &mut Vec<u8>,
     ) -> Option<usize> {
         if self.formats_of != track.generation() || self.payload_types.len() != track.formats().len() {
@@ -151,12 +191,16 @@ impl Forwarder {
                     continue;
                 }
             };
+            let len =
+                self.template.len() + packet.payload.len().max(EMPTY_PADDING) + srtp.profile().rtp_overhead();
             if let Some((payload_types, outgoing)) = self.select(track, &packet) {
-                self.write(packet, payload_types, outgoing, track, out);
-                let len = out.len() - start + srtp.profile().rtp_overhead();
-                if max_len.is_some_and(|max_len| len > max_len) {
-                    out.truncate(start);
+                if fit.segment.is_some_and(|segment| len > segment) {
                     return None;
+                }
+                self.write(packet, payload_types, outgoing, out);
+                let missing = fit.pad_to.map_or(0, |size| size.saturating_sub(len));
+                if (1..=MAX_PADDING).contains(&missing) && !packet.payload.is_empty() {
+                    pad(out, start, missing);
                 }
                 self.cursor = next;
                 self.rewriter.note_sent(packet.meta, outgoing);
@@ -180,7 +224,7 @@ impl Forwarder {
         srtp: &mut Context,
         out: &mut Vec<u8>,
     ) -> Option<usize> {
-        let written = self.try_resend(sequence, &track.history, track.kind, track.formats(), srtp, out);
+        let written = self.try_resend(sequence, &track.history, track.kind, srtp, out);
         match written {
             Some(_) => self.sent.resent += 1,
             None => self.sent.unrepaired += 1,
@@ -264,14 +308,7 @@ impl Forwarder {
         Some((payload_types, outgoing))
     }
 
-    fn write(
-        &self,
-        packet: Packet<'_>,
-        payload_types: PayloadTypes,
-        outgoing: Outgoing,
-        track: &Track,
-        out: &mut Vec<u8>,
-    ) {
+    fn write(&self, packet: Packet<'_>, payload_types: PayloadTypes, outgoing: Outgoing, out: &mut Vec<u8>) {
         let fields = Fields {
             payload_type: payload_types.media,
             marker: packet.meta.marker,
@@ -284,9 +321,9 @@ impl Forwarder {
             // Padding that the publisher sent under a media sequence number: it goes on as padding, or the
             // viewer would take the number for lost (RFC 3550 §5.1).
             out[start] |= PADDING_BIT;
-            out.extend_from_slice(&[0, 0, 0, 4]);
+            out.extend_from_slice(&[0, 0, 0, EMPTY_PADDING as u8]);
         } else {
-            write_payload(codec_of(track.formats(), packet.meta), &packet, outgoing, out);
+            write_payload(&packet, outgoing, out);
         }
     }
 
@@ -295,7 +332,6 @@ impl Forwarder {
         sequence: u16,
         history: &History,
         kind: Kind,
-        formats: &[Format],
         srtp: &mut Context,
         out: &mut Vec<u8>,
     ) -> Option<usize> {
@@ -315,7 +351,7 @@ impl Forwarder {
         self.rtx_template.write(&fields, &packet.meta.extensions, out);
         // RFC 4588 §4: the original sequence number goes before the payload.
         out.extend_from_slice(&(outgoing.sequence as u16).to_be_bytes());
-        write_payload(codec_of(formats, packet.meta), &packet, outgoing, out);
+        write_payload(&packet, outgoing, out);
         self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
         if srtp.protect_rtp(out, start).is_err() {
             out.truncate(start);
@@ -325,21 +361,18 @@ impl Forwarder {
     }
 }
 
-fn codec_of(formats: &[Format], meta: &Meta) -> Option<Codec> {
-    formats.get(meta.format as usize).map(|format| format.codec)
+/// Copies the payload, with the viewer's own picture ids.
+fn write_payload(packet: &Packet<'_>, outgoing: Outgoing, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(packet.payload);
+    packet.meta.places.replace(&mut out[start..], outgoing.picture_id, outgoing.tl0_picture_index);
 }
 
-/// Copies the payload; picture ids are patched by the codec's own rule.
-fn write_payload(codec: Option<Codec>, packet: &Packet<'_>, outgoing: Outgoing, out: &mut Vec<u8>) {
-    match codec {
-        Some(Codec::Vp8) => {
-            vp8::write_rewritten(packet.payload, outgoing.picture_id, outgoing.tl0_picture_index, out);
-        }
-        Some(Codec::Vp9) => {
-            vp9::write_rewritten(packet.payload, outgoing.picture_id, outgoing.tl0_picture_index, out);
-        }
-        _ => out.extend_from_slice(packet.payload),
-    }
+/// Adds so many bytes of padding to the packet that ends `out` (RFC 3550 §5.1).
+fn pad(out: &mut Vec<u8>, start: usize, bytes: usize) {
+    out[start] |= PADDING_BIT;
+    out.resize(out.len() + bytes - 1, 0);
+    out.push(bytes as u8);
 }
 
 /// Can who takes `known` play `format`?

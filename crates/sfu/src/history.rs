@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use headwater_rtp::payload::Descriptor;
+use headwater_rtp::payload::{Descriptor, Places};
 
 /// The oldest a packet in the log may be.
 pub const MAX_AGE: Duration = Duration::from_secs(2);
@@ -39,6 +39,8 @@ pub struct Meta {
     pub received: Instant,
     /// The one look inside the payload; picture ids are already widened to 15 bits.
     pub descriptor: Descriptor,
+    /// Where the payload carries what is rewritten for each viewer.
+    pub places: Places,
     /// Header-extension values that travel with the packet.
     pub extensions: Carried,
 }
@@ -166,6 +168,13 @@ impl History {
         }
     }
 
+    /// Payload lengths of the packets from a cursor on.
+    #[inline]
+    pub fn lengths(&self, cursor: Cursor) -> impl Iterator<Item = usize> + '_ {
+        let offset = usize::try_from(cursor.0.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        self.entries.range(offset.min(self.entries.len())..).map(|entry| usize::from(entry.len))
+    }
+
     /// The live end: where the next packet will stand.
     pub fn end(&self) -> Cursor {
         Cursor(self.base + self.entries.len() as u64)
@@ -262,6 +271,7 @@ mod tests {
             generation: 0,
             received,
             descriptor: Descriptor::default(),
+            places: Places::default(),
             extensions: Carried::default(),
         }
     }

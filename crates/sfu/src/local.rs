@@ -104,8 +104,11 @@ impl Sfu {
             broadcast.live_since = Some(now);
             events.push_back(Event::Live { stream: broadcast.name.clone() });
         }
-        start_round(broadcast, stream.index, kind, active);
-        self.note_fresh(stream.index);
+        match kind {
+            Kind::Audio => start_round(broadcast, stream.index, kind, active),
+            Kind::Video => self.hold_or_start(now, stream.index, self.config.coalesce, packet.marker),
+        }
+        self.note_media(stream.index, index);
         stored
     }
 

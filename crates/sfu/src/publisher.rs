@@ -115,8 +115,8 @@ pub(crate) enum Handled {
     Stored {
         /// Index of the track.
         track: usize,
-        /// It begins a key frame.
-        key_frame: bool,
+        /// It need not wait for more of its frame: it is the last, or was repaired, and others wait for it.
+        goes_on: bool,
     },
     /// Nothing that viewers would see.
     Nothing,
@@ -295,7 +295,11 @@ impl Publisher {
         else {
             return Handled::Nothing;
         };
-        stored(line.track, track.push(received, clock.ntp(received), packet, format, carried))
+        stored(
+            line.track,
+            packet.marker(),
+            track.push(received, clock.ntp(received), packet, format, carried),
+        )
     }
 
     fn handle_rtx(
@@ -331,7 +335,7 @@ impl Publisher {
         }
         let parts =
             Parts { sequence, timestamp: packet.timestamp(), marker: packet.marker(), format, carried };
-        stored(line.track, track.push_parts(received, clock.ntp(received), &parts, payload))
+        stored(line.track, true, track.push_parts(received, clock.ntp(received), &parts, payload))
     }
 
     fn handle_sender_report(
@@ -357,9 +361,9 @@ impl Publisher {
     }
 }
 
-fn stored(track: usize, pushed: Pushed) -> Handled {
+fn stored(track: usize, goes_on: bool, pushed: Pushed) -> Handled {
     match pushed {
-        Pushed::Stored { key_frame } => Handled::Stored { track, key_frame },
+        Pushed::Stored { .. } => Handled::Stored { track, goes_on },
         Pushed::Duplicate => Handled::Nothing,
     }
 }

@@ -11,6 +11,7 @@ use crate::peer::{Peer, Role};
 use crate::peer_id::PeerId;
 use crate::publisher::Handled;
 use crate::sfu::{Datagram, Sfu};
+use crate::track::Kind;
 use crate::transmit::start_round;
 
 /// DTLS datagrams of all peers that may wait for their turn.
@@ -79,15 +80,17 @@ impl Sfu {
         totals.received_packets += 1;
         totals.received_bytes += len as u64;
         let handled = publisher.handle_rtp(now, datagram.received, &clock, packet, &mut broadcast.tracks);
-        if let Handled::Stored { track, .. } = handled {
-            let kind = broadcast.tracks[track].kind;
+        if let Handled::Stored { track, goes_on } = handled {
+            let index = peer.broadcast;
             if broadcast.live_since.is_none() {
                 broadcast.live_since = Some(now);
                 self.events.push_back(Event::Live { stream: broadcast.name.clone() });
             }
-            start_round(broadcast, peer.broadcast, kind, active);
-            let index = peer.broadcast;
-            self.note_media(index);
+            match broadcast.tracks[track].kind {
+                Kind::Audio => start_round(broadcast, index, Kind::Audio, active),
+                Kind::Video => self.hold_or_start(now, index, self.config.coalesce, goes_on),
+            }
+            self.note_media(index, track);
         }
         self.schedule(id);
         Ok(())

@@ -200,7 +200,7 @@ impl Rewriter {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use headwater_rtp::payload::{Descriptor, PictureId};
+    use headwater_rtp::payload::{Descriptor, PictureId, Places};
 
     use super::*;
     use crate::history::Carried;
@@ -217,6 +217,7 @@ mod tests {
             generation: 0,
             received,
             descriptor,
+            places: Places::default(),
             extensions: Carried::default(),
         }
     }

@@ -18,7 +18,8 @@ use crate::demux::Protocol;
 use crate::dump::Dump;
 use crate::error::Error;
 use crate::event::{CloseReason, Event};
-use crate::peer::Peer;
+use crate::held::Held;
+use crate::peer::{Peer, Role};
 use crate::peer_id::PeerId;
 use crate::seeds::Seeds;
 use crate::share::Sharing;
@@ -79,6 +80,10 @@ pub struct Sfu {
     /// At most one handshake step per turn: it takes as long as forwarding hundreds of packets.
     pub(crate) has_stepped: bool,
     pub(crate) resends: VecDeque<PeerId>,
+    /// Viewers whose pacing rate lets them go on.
+    pub(crate) resumed: VecDeque<PeerId>,
+    /// Frames that are not complete yet and wait a little to leave in one piece.
+    pub(crate) held: Held,
     /// Broadcasts with something new to send, for audio and for video.
     pub(crate) active: [VecDeque<usize>; 2],
     pub(crate) events: VecDeque<Event>,
@@ -116,6 +121,8 @@ impl Sfu {
             handshakes: VecDeque::new(),
             has_stepped: false,
             resends: VecDeque::new(),
+            resumed: VecDeque::new(),
+            held: Held::default(),
             active: [VecDeque::new(), VecDeque::new()],
             events: VecDeque::new(),
             serial: 0,
@@ -153,6 +160,7 @@ impl Sfu {
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
         self.has_stepped = false;
+        self.release_held(now);
         while let Some(&Reverse((due, id))) = self.timers.peek()
             && due <= now
         {
@@ -164,6 +172,11 @@ impl Sfu {
             }
             peer.scheduled = None;
             peer.handle_timeout(now);
+            if let Role::Viewer(viewer) = &mut peer.role
+                && viewer.resumes(now)
+            {
+                self.resumed.push_back(id);
+            }
             self.touched(now, id);
         }
     }
@@ -178,7 +191,8 @@ impl Sfu {
                 .poll_control(now, buf)
                 .or_else(|| self.poll_media(now, Kind::Audio, buf))
                 .or_else(|| self.poll_resends(now, buf))
-                .or_else(|| self.poll_media(now, Kind::Video, buf));
+                .or_else(|| self.poll_media(now, Kind::Video, buf))
+                .or_else(|| self.poll_resumed(now, buf));
             if transmit.is_some() {
                 return transmit;
             }
@@ -200,7 +214,8 @@ impl Sfu {
         if !self.handshakes.is_empty() {
             return Some(self.now);
         }
-        self.timers.peek().map(|Reverse((due, _))| *due)
+        let timer = self.timers.peek().map(|Reverse((due, _))| *due);
+        timer.into_iter().chain(self.held.poll_timeout()).min()
     }
 
     /// Ends a session; the peer is told. Returns `false` if there is none of this id.

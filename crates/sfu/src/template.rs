@@ -102,6 +102,11 @@ impl Template {
         template
     }
 
+    /// Bytes of the header.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Appends the header of one packet to `out`.
     #[inline]
     pub(crate) fn write(&self, fields: &Fields, carried: &Carried, out: &mut Vec<u8>) {

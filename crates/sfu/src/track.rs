@@ -2,10 +2,11 @@
 
 mod picture_ids;
 mod replica;
+mod store;
 
 use std::time::{Duration, Instant};
 
-use headwater_rtp::payload::{self, Codec};
+use headwater_rtp::payload::{self, Codec, Places, vp8, vp9};
 use headwater_rtp::{NtpTime, Packet, SequenceNumber, Unwrapper};
 
 use crate::history::{Carried, Cursor, History, MAX_AGE, Meta};
@@ -103,6 +104,8 @@ pub struct Track {
     generation: u32,
     unwrapper: Unwrapper,
     picture_ids: PictureIds,
+    /// A payload whose picture id was widened.
+    widened: Vec<u8>,
     key_frame: Option<KeyFrame>,
     reported: Option<SenderClock>,
     arrived: Option<SenderClock>,
@@ -129,6 +132,7 @@ impl Track {
             generation: 0,
             unwrapper: Unwrapper::default(),
             picture_ids: PictureIds::default(),
+            widened: Vec::new(),
             key_frame: None,
             reported: None,
             arrived: None,
@@ -214,8 +218,21 @@ impl Track {
         }
         let sequence = (u64::from(self.generation) << GENERATION_SHIFT) + unwrapped;
         let mut descriptor = payload::describe(codec, payload);
+        let mut widened = std::mem::take(&mut self.widened);
+        let mut payload = payload;
         if let Some(id) = &mut descriptor.picture_id {
+            let is_narrow = id.bits < 15;
             *id = self.picture_ids.widen(*id);
+            if is_narrow {
+                // Once here, so that it need not be done for each viewer.
+                let tl0 = descriptor.tl0_picture_index.unwrap_or_default();
+                widened.clear();
+                match codec {
+                    Codec::Vp8 => vp8::write_rewritten(payload, id.value, tl0, &mut widened),
+                    _ => vp9::write_rewritten(payload, id.value, tl0, &mut widened),
+                }
+                payload = &widened;
+            }
         }
         let meta = Meta {
             sequence,
@@ -225,54 +242,12 @@ impl Track {
             generation: self.generation,
             received,
             descriptor,
+            places: Places::of(codec, payload),
             extensions: parts.carried,
         };
-        self.store(ntp, meta, payload)
-    }
-
-    /// Stores a packet that is described already.
-    pub(crate) fn store(&mut self, ntp: NtpTime, meta: Meta, payload: &[u8]) -> Pushed {
-        let Meta { sequence, timestamp, received, descriptor, .. } = meta;
-        let cursor = self.history.end();
-        if !self.history.push(meta, payload) {
-            return Pushed::Duplicate;
-        }
-        self.uses_playout_delay |= meta.extensions.playout_delay.is_some();
-        if let Some(key) = &mut self.key_frame {
-            key.bytes += payload.len();
-        }
-        // Timestamps tell before from behind for half their range only, which is less than seven hours.
-        let is_recent = |then: Instant| received.saturating_duration_since(then) <= MAX_AGE;
-        let age = self
-            .key_frame
-            .filter(|key| is_recent(key.received))
-            .map_or(i32::MAX, |key| timestamp.wrapping_sub(key.timestamp) as i32);
-        let begins = descriptor.key_frame && age > 0;
-        if let Some(key) = &mut self.key_frame
-            && descriptor.key_frame
-            && age == 0
-            && sequence < key.sequence
-        {
-            // What comes before the picture comes late: H.264's parameter sets. Who starts there asks for the rest.
-            (key.cursor, key.sequence) = (cursor, sequence);
-        }
-        if begins {
-            self.key_frame = Some(KeyFrame { cursor, sequence, timestamp, received, bytes: payload.len() });
-            self.key_frames.note_arrived(received);
-        }
-        if descriptor.resolution.is_some() {
-            self.resolution = descriptor.resolution;
-        }
-        let is_newest = |latest: Latest| {
-            !is_recent(latest.received) || (timestamp.wrapping_sub(latest.timestamp) as i32) >= 0
-        };
-        if self.latest.is_none_or(is_newest) || self.arrived.is_none() {
-            self.latest = Some(Latest { timestamp, received, format: meta.format });
-        }
-        if self.arrived.is_none() {
-            self.arrived = Some(SenderClock { ntp, timestamp });
-        }
-        Pushed::Stored { key_frame: begins }
+        let pushed = self.store(ntp, meta, payload);
+        self.widened = widened;
+        pushed
     }
 
     /// Where a viewer may start right now: a whole key frame that is young and small enough, or the one that is
@@ -383,6 +358,11 @@ impl Track {
     /// The publisher's clock: by its report, or else by the arrival of its first packet.
     pub fn clock(&self, by_report: bool) -> Option<SenderClock> {
         if by_report { self.reported } else { self.arrived }
+    }
+
+    /// Payload bytes per second of late, roughly.
+    pub fn bitrate(&self) -> u64 {
+        self.history.bytes() as u64 / MAX_AGE.as_secs()
     }
 
     /// When the newest packet arrived.

@@ -12,6 +12,7 @@ use crate::peer::{Peer, Role, State};
 use crate::peer_id::PeerId;
 use crate::sfu::Sfu;
 use crate::track::Kind;
+use crate::viewer::Next;
 
 /// Datagrams are never longer than this on the way out (RFC 8831 §5 has the reasoning for 1,200).
 const TRANSMIT_BYTES: usize = 1500;
@@ -67,8 +68,7 @@ impl Sfu {
     pub(crate) fn poll_media(&mut self, now: Instant, kind: Kind, buf: &mut Vec<u8>) -> Option<Transmit> {
         let round = round_of(kind);
         while let Some(&index) = self.active[round].front() {
-            let Self { peers, broadcasts, totals, .. } = self;
-            let Some(broadcast) = broadcasts.get_mut(index) else {
+            let Some(broadcast) = self.broadcasts.get_mut(index) else {
                 self.active[round].pop_front();
                 continue;
             };
@@ -82,42 +82,73 @@ impl Sfu {
                 }
                 continue;
             };
-            let peer = peers.get_mut(id.index as usize).map(|(_, peer)| peer);
-            if let Some(Peer {
-                role: Role::Viewer(viewer),
-                srtp: Some(srtp),
-                path: Some(path),
-                state,
-                sent_bytes,
-                sent_packets,
-                scheduled,
-                ..
-            }) = peer
-                && *state == State::Connected
-                && let Some(burst) =
-                    viewer.next_burst(now, kind, &mut broadcast.tracks, &mut srtp.outbound, buf)
-            {
-                let packets = burst.total.div_ceil(burst.segment) as u64;
-                *sent_bytes += burst.total as u64;
-                *sent_packets += packets;
-                totals.sent_bytes += burst.total as u64;
-                totals.sent_packets += packets;
-                let mut transmit = Transmit::new(path.transport, path.local, path.remote, burst.total);
-                if packets > 1 {
-                    transmit.segment_size = u16::try_from(burst.segment).ok();
-                }
-                let is_first = viewer.poll_timeout().is_some_and(|due| scheduled.is_none_or(|s| due < s));
+            if let Some(transmit) = self.poll_burst(now, id, kind, buf) {
                 // The next stream's turn, or one with many viewers would keep all others waiting.
                 self.active[round].rotate_left(1);
-                if is_first {
-                    // The first sender report is due with the first packet.
-                    self.queue(id);
-                }
                 return Some(transmit);
             }
-            broadcast.rounds[round].advance();
+            if let Some(broadcast) = self.broadcasts.get_mut(index) {
+                broadcast.rounds[round].advance();
+            }
         }
         None
+    }
+
+    /// Video of viewers who had to wait for their pacing rate. The rounds go first: they come by these viewers too.
+    pub(crate) fn poll_resumed(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit> {
+        while let Some(&id) = self.resumed.front() {
+            let transmit = self.poll_burst(now, id, Kind::Video, buf);
+            if transmit.is_some() {
+                return transmit;
+            }
+            self.resumed.pop_front();
+        }
+        None
+    }
+
+    /// What one viewer gets next.
+    fn poll_burst(&mut self, now: Instant, id: PeerId, kind: Kind, buf: &mut Vec<u8>) -> Option<Transmit> {
+        let Self { peers, broadcasts, totals, .. } = self;
+        let (_, peer) = peers.get_mut(id.index as usize).filter(|(serial, _)| *serial == id.serial)?;
+        let Peer {
+            broadcast,
+            role: Role::Viewer(viewer),
+            srtp: Some(srtp),
+            path: Some(path),
+            state: State::Connected,
+            sent_bytes,
+            sent_packets,
+            scheduled,
+            ..
+        } = peer
+        else {
+            return None;
+        };
+        let broadcast = broadcasts.get_mut(*broadcast)?;
+        let next = viewer.next_burst(now, kind, &mut broadcast.tracks, &mut srtp.outbound, buf);
+        let wants_to_wake = viewer.poll_timeout().is_some_and(|due| scheduled.is_none_or(|s| due < s));
+        let transmit = if let Next::Burst(burst) = next {
+            let packets = burst.total.div_ceil(burst.segment) as u64;
+            *sent_bytes += burst.total as u64;
+            *sent_packets += packets;
+            totals.sent_bytes += burst.total as u64;
+            totals.sent_packets += packets;
+            let mut transmit = Transmit::new(path.transport, path.local, path.remote, burst.total);
+            if packets > 1 {
+                transmit.segment_size = u16::try_from(burst.segment).ok();
+            }
+            Some(transmit)
+        } else {
+            None
+        };
+        if wants_to_wake {
+            match next {
+                // The first sender report is due with the first packet.
+                Next::Burst(_) => self.queue(id),
+                _ => self.schedule(id),
+            }
+        }
+        transmit
     }
 
     pub(crate) fn poll_resends(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit> {

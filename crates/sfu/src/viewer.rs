@@ -8,7 +8,8 @@ use headwater_rtp::{NtpAnchor, NtpTime, Ssrc};
 use headwater_srtp::Context;
 
 use crate::bucket::Bucket;
-use crate::forward::Forwarder;
+use crate::forward::{Fit, Forwarder};
+use crate::pacer::Pacer;
 use crate::track::{Kind, Track};
 
 /// Time between sender reports.
@@ -72,6 +73,8 @@ pub(crate) struct Viewer {
     reports: u32,
     reported: Reported,
     resend_rate: Option<Bucket>,
+    pacer: Pacer,
+    resume: Option<Instant>,
     saying_bye: bool,
 }
 
@@ -87,23 +90,20 @@ impl Viewer {
             reports: 0,
             reported: Reported::default(),
             resend_rate: None,
+            pacer: Pacer::default(),
+            resume: None,
             saying_bye: false,
         }
+    }
+
+    /// Its lines, to move them to another unit.
+    pub(crate) fn lines_mut(&mut self) -> &mut Vec<Line> {
+        &mut self.lines
     }
 
     /// Its lines.
     pub(crate) fn lines(&self) -> &[Line] {
         &self.lines
-    }
-
-    /// It is at another unit now: `track` tells each line in turn where its track stands there. Lines without one are gone.
-    pub(crate) fn place_lines(&mut self, mut track: impl FnMut() -> Option<usize>) {
-        self.lines.retain_mut(|line| {
-            track().is_some_and(|place| {
-                line.track = place;
-                true
-            })
-        });
     }
 
     /// It is connected: every line starts at the best place its track has, and asks for a key frame where there
@@ -117,8 +117,7 @@ impl Viewer {
         }
     }
 
-    /// Writes what this viewer gets next of one kind: packets of equal size that leave as one message. Returns
-    /// the size of each and their total, or `None` if there is nothing.
+    /// Writes what this viewer gets next of one kind: packets of equal size that leave as one message.
     pub(crate) fn next_burst(
         &mut self,
         now: Instant,
@@ -126,37 +125,39 @@ impl Viewer {
         tracks: &mut [Track],
         srtp: &mut Context,
         out: &mut Vec<u8>,
-    ) -> Option<Burst> {
+    ) -> Next {
         for line in &mut self.lines {
             let Some(track) = tracks.get(line.track) else { continue };
             if track.kind != kind || !line.forwarder.is_ready(track) {
                 continue;
             }
-            let first = line.forwarder.next(track, srtp, None, out);
-            let mut burst = first.map(|segment| Burst { segment, total: segment });
-            if let (Some(burst), Kind::Video) = (&mut burst, kind)
-                && burst.segment <= MAX_SEGMENT
+            if kind == Kind::Video
+                && let Some(resume) = self.pacer.blocked_until(now)
             {
-                // GSO: all of one size, only the last may be shorter.
-                for _ in 1..MAX_BURST_PACKETS {
-                    let Some(len) = line.forwarder.next(track, srtp, Some(burst.segment), out) else { break };
-                    burst.total += len;
-                    if len < burst.segment {
-                        break;
-                    }
-                }
+                self.resume = Some(resume);
+                return Next::Later;
             }
-            let needs_key_frame = kind == Kind::Video && line.forwarder.is_waiting(track);
-            if needs_key_frame {
-                tracks[line.track].key_frames.insist(now);
+            let burst = write_burst(&mut line.forwarder, track, srtp, out);
+            if kind == Kind::Video {
+                if let Some(burst) = burst {
+                    self.pacer.note_sent(now, burst.total, track.bitrate());
+                }
+                if line.forwarder.is_waiting(track) {
+                    tracks[line.track].key_frames.insist(now);
+                }
             }
             let Some(burst) = burst else { continue };
             if self.next_report.is_none() {
                 self.next_report = Some(now);
             }
-            return Some(burst);
+            return Next::Burst(burst);
         }
-        None
+        Next::Nothing
+    }
+
+    /// Is it time for video that had to wait for the pacing rate? Says so once.
+    pub(crate) fn resumes(&mut self, now: Instant) -> bool {
+        self.resume.take_if(|resume| *resume <= now).is_some()
     }
 
     /// Writes the next packet that is to be resent.
@@ -256,9 +257,9 @@ impl Viewer {
         self.report(clock.ntp(now), tracks, rtcp)
     }
 
-    /// When [`poll_feedback`](Self::poll_feedback) next has something to say.
+    /// When [`poll_feedback`](Self::poll_feedback) next has something to say, or the pacing rate lets video go on.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.next_report
+        [self.next_report, self.resume].into_iter().flatten().min()
     }
 
     /// Goodbye is to be said with the next feedback.
@@ -343,6 +344,43 @@ impl Viewer {
             track.key_frames.want(now);
         }
     }
+}
+
+/// Writes packets of a forwarder that leave as one message.
+fn write_burst(
+    forwarder: &mut Forwarder,
+    track: &Track,
+    srtp: &mut Context,
+    out: &mut Vec<u8>,
+) -> Option<Burst> {
+    let most = if track.kind == Kind::Video { MAX_BURST_PACKETS } else { 1 };
+    let mut plan = forwarder.plan(track, srtp, most);
+    if plan.segment > MAX_SEGMENT {
+        plan.packets = 1;
+    }
+    let mut burst: Option<Burst> = None;
+    for index in 0..plan.packets.max(1) {
+        let pad_to = (index + 1 < plan.packets).then_some(plan.segment);
+        let fit = Fit { segment: burst.map(|burst| burst.segment), pad_to };
+        let Some(len) = forwarder.next(track, srtp, fit, out) else { break };
+        let burst = burst.get_or_insert(Burst { segment: len, total: 0 });
+        burst.total += len;
+        if len < burst.segment {
+            break;
+        }
+    }
+    burst
+}
+
+/// What a viewer gets next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// This, which was just written.
+    Burst(Burst),
+    /// Something, but not before the pacing rate lets it.
+    Later,
+    /// It has read everything.
+    Nothing,
 }
 
 /// Packets of one size that lie one behind the other in the send buffer.

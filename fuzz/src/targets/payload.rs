@@ -1,6 +1,6 @@
 //! Payloads: what is seen inside, what is rewritten, and what the packetizers make of a frame.
 
-use headwater_rtp::payload::{h264, opus, vp8, vp9};
+use headwater_rtp::payload::{Places, h264, opus, vp8, vp9};
 use headwater_rtp::{Codec, describe};
 
 type WriteRewritten = fn(&[u8], u16, u8, &mut Vec<u8>);
@@ -48,6 +48,11 @@ fn rewrite(codec: Codec, write: WriteRewritten, payload: &[u8]) {
     let mut twice = Vec::new();
     write(rewritten, 0x2345, 0x67, &mut twice);
     assert_eq!(twice, rewritten, "rewriting is not stable");
+    let mut in_place = rewritten.to_vec();
+    Places::of(codec, rewritten).replace(&mut in_place, 0x1abc, 0x5d);
+    twice.clear();
+    write(rewritten, 0x1abc, 0x5d, &mut twice);
+    assert_eq!(twice, in_place, "replacing in place differs from rewriting");
 }
 
 fn packetize_vp8(frame: &[u8], max_payload_len: usize) {

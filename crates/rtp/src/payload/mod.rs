@@ -145,3 +145,41 @@ pub fn describe(codec: Codec, payload: &[u8]) -> Descriptor {
         }
     }
 }
+
+/// Where a payload carries the numbers that a box in the middle must keep continuous, so that it can replace them in a copy
+/// without parsing again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Places {
+    /// Offset of a picture id of 15 bits, which is two bytes with the highest bit set. Shorter ones have no place:
+    /// [`vp8::write_rewritten`] and [`vp9::write_rewritten`] widen them.
+    pub picture_id: Option<u8>,
+    /// Offset of TL0PICIDX, one byte.
+    pub tl0_picture_index: Option<u8>,
+}
+
+impl Places {
+    /// Finds them. What cannot be read has none.
+    pub fn of(codec: Codec, payload: &[u8]) -> Self {
+        match codec {
+            Codec::Vp8 => vp8::places(payload),
+            Codec::Vp9 => vp9::places(payload),
+            _ => Self::default(),
+        }
+    }
+
+    /// Replaces the numbers in a copy of the payload. HOT. Places beyond its end are left alone.
+    #[inline]
+    pub fn replace(&self, payload: &mut [u8], picture_id: u16, tl0_picture_index: u8) {
+        if let Some(at) = self.picture_id
+            && let Some(place) = payload.get_mut(usize::from(at)..).and_then(<[u8]>::first_chunk_mut)
+        {
+            *place = (picture_id | 0x8000).to_be_bytes();
+        }
+        if let Some(at) = self.tl0_picture_index
+            && let Some(place) = payload.get_mut(usize::from(at))
+        {
+            *place = tl0_picture_index;
+        }
+    }
+}

@@ -9,7 +9,7 @@
 //! ```
 
 use super::split::split_evenly;
-use super::{Descriptor, PictureId};
+use super::{Descriptor, PictureId, Places};
 use crate::ParseError;
 
 /// The payload descriptor in front of the VP8 data (RFC 7741 §4.2).
@@ -114,6 +114,17 @@ pub(super) fn describe(payload: &[u8]) -> Descriptor {
         discardable: descriptor.non_reference,
         resolution: if key_frame { key_frame_resolution(data) } else { None },
         ..Descriptor::default()
+    }
+}
+
+/// Behind the two first bytes there is nothing of variable length but the picture id.
+pub(super) fn places(payload: &[u8]) -> Places {
+    const FIELDS: u8 = 2;
+    let Ok((descriptor, _)) = PayloadDescriptor::parse(payload) else { return Places::default() };
+    let width = descriptor.picture_id.map_or(0, |id| if id.bits == 7 { 1 } else { 2 });
+    Places {
+        picture_id: (width == 2).then_some(FIELDS),
+        tl0_picture_index: descriptor.tl0_picture_index.map(|_| FIELDS + width),
     }
 }
 

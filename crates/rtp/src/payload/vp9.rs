@@ -9,7 +9,7 @@
 //! | scalability structure |        if V
 //! ```
 
-use super::{Descriptor, PictureId};
+use super::{Descriptor, PictureId, Places};
 use crate::ParseError;
 
 /// Most reference pictures of one frame (RFC 9628 §4.2).
@@ -150,6 +150,18 @@ impl PayloadDescriptor {
             }
         }
         Ok(())
+    }
+}
+
+/// The picture id is the second byte, and TL0PICIDX the last before the references.
+pub(super) fn places(payload: &[u8]) -> Places {
+    let Ok(descriptor) = PayloadDescriptor::parse(payload) else { return Places::default() };
+    Places {
+        picture_id: descriptor.picture_id.filter(|id| id.bits == 15).map(|_| 1),
+        tl0_picture_index: descriptor
+            .tl0_picture_index
+            .and_then(|_| descriptor.tail.checked_sub(1))
+            .and_then(|at| u8::try_from(at).ok()),
     }
 }
 

@@ -7,7 +7,7 @@ use headwater_rtp::extension::{
     AbsSendTime, AudioLevel, DependencyDescriptor, Kind, Map, RepairedRid, TransportSequence,
     VideoLayersAllocation, dependency_descriptor::Structure,
 };
-use headwater_rtp::payload::{PictureId, opus, vp8, vp9};
+use headwater_rtp::payload::{PictureId, Places, opus, vp8, vp9};
 use headwater_rtp::rtcp::{self, Builder, transport_cc};
 use headwater_rtp::{Codec, Descriptor, Mid, Packet, Rid, SequenceNumber, describe, is_rtcp, rtx};
 
@@ -213,6 +213,12 @@ fn rewriting_changes_the_ids_and_nothing_else() {
             };
             let mut out = Vec::new();
             rewrite(payload, 0x7abc, 0x5d, &mut out);
+            let mut in_place = out.clone();
+            let places = Places::of(capture.video, &out);
+            places.replace(&mut in_place, 0, 0);
+            assert_eq!(Places::of(capture.video, &in_place), places);
+            places.replace(&mut in_place, 0x7abc, 0x5d);
+            assert_eq!(in_place, out, "{}", capture.name);
             let after = describe(capture.video, &out);
             assert_eq!(after.picture_id, before.picture_id.map(|_| PictureId::wide(0x7abc)));
             assert_eq!(after.tl0_picture_index, before.tl0_picture_index.map(|_| 0x5d));

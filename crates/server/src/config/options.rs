@@ -79,6 +79,18 @@ pub(crate) struct Options {
     /// When a second publisher replaces the first [default: stale]
     #[arg(long, env = "HEADWATER_TAKEOVER", value_name = "WHEN")]
     pub(super) takeover: Option<TakeoverRule>,
+    /// Milliseconds that the first packets of a video frame may wait for the last; 0 forwards each as it comes
+    /// [default: 5]
+    #[arg(long, env = "HEADWATER_COALESCE", value_name = "MS")]
+    pub(super) coalesce: Option<u16>,
+    /// Sends each packet of a burst as a message of its own (no UDP GSO)
+    #[arg(long, env = "HEADWATER_NO_GSO", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub(super) no_gso: Option<bool>,
+    /// Uses only plain socket calls, one for each datagram
+    #[arg(long, env = "HEADWATER_PORTABLE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub(super) portable: Option<bool>,
     /// Certificate chain (PEM) for HTTPS
     #[arg(long, env = "HEADWATER_TLS_CERT", value_name = "FILE")]
     pub(super) tls_cert: Option<PathBuf>,

@@ -63,8 +63,13 @@ fn watched(now: Instant) -> (Viewer, [Track; 1], Context) {
     let mut tracks = [track];
     viewer.begin(now, &mut tracks);
     let mut out = Vec::new();
-    while viewer.next_burst(now, Kind::Video, &mut tracks, &mut srtp, &mut out).is_some() {
-        out.clear();
+    let mut at = now;
+    loop {
+        match viewer.next_burst(at, Kind::Video, &mut tracks, &mut srtp, &mut out) {
+            Next::Burst(_) => out.clear(),
+            Next::Later => at = viewer.resume.expect("it says when"),
+            Next::Nothing => break,
+        }
     }
     assert_eq!(viewer.lines[0].forwarder.sent().packets, 200);
     (viewer, tracks, srtp)
@@ -122,7 +127,7 @@ fn who_cannot_play_what_is_live_wants_no_key_frame() {
         };
         tracks[0].push_parts(now, NtpTime(0), &parts, &[0x10, 1, 2, 3]);
         let burst = viewer.next_burst(now, Kind::Video, &mut tracks, &mut context(), &mut Vec::new());
-        assert_eq!(burst, None, "a delta frame");
+        assert_eq!(burst, Next::Nothing, "a delta frame");
         assert_eq!(tracks[0].key_frames.poll_timeout().is_some(), wanted, "{codec:?}");
     }
 }
