@@ -96,7 +96,7 @@ impl Links {
     }
 
     /// Takes what others have handed over. Returns whether there was something. HOT.
-    pub(crate) fn take(&mut self, now: Instant, sfu: &mut Sfu) -> bool {
+    pub(crate) fn take(&self, now: Instant, sfu: &mut Sfu) -> bool {
         let mut any = false;
         for link in &self.incoming {
             for _ in 0..RING_BATCHES {
