@@ -245,7 +245,7 @@ impl Track {
             places: Places::of(codec, payload),
             extensions: parts.carried,
         };
-        let pushed = self.store(ntp, meta, payload);
+        let pushed = self.store(|| ntp, meta, payload);
         self.widened = widened;
         pushed
     }

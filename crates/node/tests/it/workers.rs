@@ -133,7 +133,7 @@ fn a_worker_that_fails_costs_its_own_sessions_only() {
     assert!(clients.len() > 1);
     play(&mut clients, 30);
     // The one that failed knows what is live, and takes viewers again.
-    clients.extend((0..8).map(|_| Client::viewer(&node, "s")));
+    clients.extend((0..16).map(|_| Client::viewer(&node, "s")));
     play(&mut clients, 30);
     assert!(node.counters().viewers_by_worker.iter().all(|viewers| *viewers > 0));
     node.shutdown(Duration::from_secs(5));

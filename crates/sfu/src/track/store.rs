@@ -8,8 +8,8 @@ use crate::history::{MAX_AGE, Meta};
 use crate::track::{KeyFrame, Latest, Pushed, SenderClock, Track};
 
 impl Track {
-    /// Stores a packet that is described already.
-    pub(crate) fn store(&mut self, ntp: NtpTime, meta: Meta, payload: &[u8]) -> Pushed {
+    /// Stores a packet that is described already. `ntp` tells our wall clock when it arrived.
+    pub(crate) fn store(&mut self, ntp: impl FnOnce() -> NtpTime, meta: Meta, payload: &[u8]) -> Pushed {
         let Meta { sequence, timestamp, received, descriptor, .. } = meta;
         let cursor = self.history.end();
         if !self.history.push(meta, payload) {
@@ -48,7 +48,7 @@ impl Track {
             self.latest = Some(Latest { timestamp, received, format: meta.format });
         }
         if self.arrived.is_none() {
-            self.arrived = Some(SenderClock { ntp, timestamp });
+            self.arrived = Some(SenderClock { ntp: ntp(), timestamp });
         }
         Pushed::Stored { key_frame: begins }
     }
