@@ -1,8 +1,12 @@
 //! Criterion benches of the hot rooms; `cargo xtask bench` runs them.
 //!
-//! - `packets`: parsing RTP, protecting and opening SRTP, answering a STUN check.
-//! - `handshake`: a whole DTLS 1.2 handshake, both ends.
+//! - `packets`: parsing RTP and looking into its payload.
+//! - `srtp`: protecting and opening packets, beside what the ciphers take alone.
+//! - `stun`: verifying and answering a consent check.
 //! - `fan_out`: one frame from a publisher to N viewers, all logic and crypto, no kernel.
+//! - `feedback`: what viewers send back: reports, lost packets and their repair, transport-wide feedback.
+//! - `handshake`: a whole DTLS 1.2 handshake, both ends.
+//! - `signalling`: the answer to a viewer's offer.
 //!
 //! Compare revisions in one run (`cargo xtask bench --against REV`): numbers of different days and machines can invert a
-//! conclusion.
+//! conclusion. A "floor" is measured in the same run as what it is the floor of.

@@ -5,7 +5,9 @@
 use std::collections::VecDeque;
 
 use headwater_stun::attribute::{ErrorCode, UnknownAttributes, Username};
-use headwater_stun::{Class, Message, MessageBuilder, Method, ParseError, TransactionId, Transmit};
+use headwater_stun::{
+    Attribute, Class, Message, MessageBuilder, Method, ParseError, TransactionId, Transmit,
+};
 
 use crate::attribute::{self, IceControlled, IceControlling, Priority, UseCandidate};
 use crate::credentials::{Keyed, is_ufrag};
@@ -75,15 +77,38 @@ pub(crate) struct Check {
 }
 
 impl Check {
+    /// One walk over the attributes; the first of a kind counts (RFC 8489 §14).
     pub(crate) fn parse(request: &Message<'_>) -> Result<Self, Error> {
-        Ok(Self {
+        let mut check = Self {
             transaction_id: request.transaction_id(),
-            priority: request.attribute()?.map(|Priority(it)| it),
-            use_candidate: request.attribute::<UseCandidate>()?.is_some(),
-            controlling: request.attribute()?.map(|IceControlling(it)| it),
-            controlled: request.attribute()?.map(|IceControlled(it)| it),
-            unknown: request.unknown_required(attribute::is_known).collect(),
-        })
+            priority: None,
+            use_candidate: false,
+            controlling: None,
+            controlled: None,
+            unknown: UnknownAttributes::default(),
+        };
+        let mut has_unknown = false;
+        for raw in request.attributes() {
+            match raw.kind {
+                Priority::TYPE if check.priority.is_none() => check.priority = Some(Priority::parse(raw)?.0),
+                UseCandidate::TYPE if !check.use_candidate => {
+                    UseCandidate::parse(raw)?;
+                    check.use_candidate = true;
+                }
+                IceControlling::TYPE if check.controlling.is_none() => {
+                    check.controlling = Some(IceControlling::parse(raw)?.0);
+                }
+                IceControlled::TYPE if check.controlled.is_none() => {
+                    check.controlled = Some(IceControlled::parse(raw)?.0);
+                }
+                Username::TYPE => {}
+                kind => has_unknown |= kind.is_required() && !attribute::is_known(kind),
+            }
+        }
+        if has_unknown {
+            check.unknown = request.unknown_required(attribute::is_known).collect();
+        }
+        Ok(check)
     }
 }
 
@@ -116,6 +141,10 @@ impl Answers {
 
     pub(crate) fn push(&mut self, answer: Answer) {
         debug_assert!(self.has_room(), "the caller asked has_room before it changed anything");
+        if self.0.capacity() == 0 {
+            // Mostly one waits at a time.
+            self.0.reserve_exact(1);
+        }
         self.0.push_back(answer);
     }
 

@@ -28,7 +28,7 @@ const BATCHES_PER_TURN: usize = 4;
 /// What is handed to the kernel in one call, which is also what is sent in one turn before the sockets are read again. What
 /// was encrypted should still be in the cache when the kernel copies it.
 const MESSAGES_PER_CALL: usize = 64;
-const BYTES_PER_CALL: usize = 256 << 10;
+const BYTES_PER_CALL: usize = 96 << 10;
 /// Without a deadline the loop still looks around this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long to wait for room in a full socket before trying again.

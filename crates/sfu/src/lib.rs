@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod audience;
 mod batch;
 mod broadcast;
 mod bucket;
@@ -32,6 +33,7 @@ mod template;
 pub mod track;
 mod transmit;
 mod viewer;
+mod wheel;
 
 pub use batch::{Batch, MAX_BATCH_BYTES, MAX_BATCH_PACKETS};
 pub use config::{COALESCE, Config, ConfigError, Limits, STALE_AFTER, Takeover};

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use headwater_ice::Path;
+
 use crate::broadcast::{Broadcast, round_of};
 use crate::event::{CloseReason, Event};
 use crate::peer::{CLOSING, Effect, Peer, Role, State};
@@ -30,15 +32,31 @@ impl Sfu {
             match effect {
                 Effect::Route(path) => self.claim(now, path, id),
                 Effect::Unroute(path) => {
-                    if self.routes.get(&path) == Some(&id) {
-                        self.routes.remove(&path);
+                    if let Some(peer) = self.peer_mut(id) {
+                        peer.routes.retain(|route| *route != path);
                     }
+                    self.unroute(&path, id);
                 }
                 Effect::Connected => self.connected(now, id),
                 Effect::Closed(reason) => self.closed(now, id, reason),
             }
         }
+        self.recount(id);
         self.queue(id);
+    }
+
+    /// Keeps count of the peers that are on their way.
+    fn recount(&mut self, id: PeerId) {
+        let Some(peer) = self.peer_mut(id) else { return };
+        let is_pending = matches!(peer.state, State::Pending(_));
+        let was_pending = std::mem::replace(&mut peer.is_counted, is_pending);
+        self.pending = self.pending + usize::from(is_pending) - usize::from(was_pending);
+    }
+
+    pub(crate) fn unroute(&mut self, path: &Path, id: PeerId) {
+        if self.routes.get(path) == Some(&id) {
+            self.routes.remove(path);
+        }
     }
 
     pub(crate) fn closed(&mut self, now: Instant, id: PeerId, reason: CloseReason) {
@@ -108,7 +126,7 @@ impl Sfu {
     pub(crate) fn begin_generation(&mut self, now: Instant, id: PeerId, index: usize, generation: u32) {
         // Pending until here: a broadcast that nobody is in would be dropped.
         if let Some(broadcast) = self.broadcasts.get_mut(index) {
-            broadcast.pending.retain(|pending| *pending != id);
+            broadcast.pending.remove(&id);
         }
         self.note_generation(index, generation);
         self.bind_tracks(now, id, index);
@@ -159,7 +177,7 @@ impl Sfu {
         };
         let Some(broadcast) = self.broadcasts.get_mut(index) else { return };
         broadcast.remove_viewer(id);
-        broadcast.pending.retain(|pending| *pending != id);
+        broadcast.pending.remove(&id);
         if broadcast.publisher == Some(id) {
             broadcast.publisher = None;
             if broadcast.live_since.take().is_some() {
@@ -185,8 +203,16 @@ impl Sfu {
             return;
         }
         let (_, peer) = self.peers.remove(id.index as usize);
-        self.routes.retain(|_, routed| *routed != id);
-        self.checked.retain(|_, checked| *checked != id);
+        self.timers.clear(id.index);
+        self.pending -= usize::from(peer.is_counted);
+        for path in &peer.routes {
+            self.unroute(path, id);
+        }
+        for remote in &peer.checked {
+            if self.checked.get(remote) == Some(&id) {
+                self.checked.remove(remote);
+            }
+        }
         for ufrag in &peer.ufrags {
             self.ufrags.remove(ufrag);
         }

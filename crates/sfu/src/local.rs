@@ -81,7 +81,7 @@ impl Sfu {
     ) -> bool {
         let now = self.advance(now);
         let ntp = self.clock.ntp(now);
-        let Self { broadcasts, active, events, .. } = self;
+        let Self { broadcasts, active, held, events, .. } = self;
         let Some(broadcast) = broadcasts.get_mut(stream.index) else { return false };
         let Some((serial, tracks)) = &broadcast.local else { return false };
         let (true, Some(&(index, format))) = (*serial == stream.serial, tracks.get(track)) else {
@@ -106,7 +106,9 @@ impl Sfu {
         }
         match kind {
             Kind::Audio => start_round(broadcast, stream.index, kind, active),
-            Kind::Video => self.hold_or_start(now, stream.index, self.config.coalesce, packet.marker),
+            Kind::Video => {
+                held.hold_or_start(now, broadcast, stream.index, self.config.coalesce, packet.marker, active);
+            }
         }
         self.note_media(stream.index, index);
         stored

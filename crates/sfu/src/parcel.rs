@@ -66,9 +66,9 @@ impl Sfu {
             }
             Role::Publisher(_) => Vec::new(),
         };
-        let routes = self.routes.iter().filter(|(_, routed)| **routed == peer);
-        let paths: Vec<Path> = routes.map(|(path, _)| *path).collect();
-        Some(Parcel { peer: self.take_out(peer, &paths), stream, lines, paths })
+        let routed = |path: &&Path| self.routes.get(path) == Some(&peer);
+        let paths: Vec<Path> = known.routes.iter().filter(routed).copied().collect();
+        Some(Parcel { peer: self.take_out(peer), stream, lines, paths })
     }
 
     /// Takes a session that another unit has [released](Self::release).
@@ -95,7 +95,9 @@ impl Sfu {
         }
         match is_viewer {
             true => self.broadcasts[index].viewers.push(id),
-            false => self.broadcasts[index].pending.push(id),
+            false => {
+                self.broadcasts[index].pending.insert(id);
+            }
         }
         for path in paths {
             self.claim(now, path, id);
@@ -105,11 +107,13 @@ impl Sfu {
         id
     }
 
-    fn take_out(&mut self, id: PeerId, paths: &[Path]) -> Peer {
+    fn take_out(&mut self, id: PeerId) -> Peer {
         self.leave_broadcast(id);
         let (_, mut peer) = self.peers.remove(id.index as usize);
-        for path in paths {
-            self.routes.remove(path);
+        self.timers.clear(id.index);
+        self.pending -= usize::from(std::mem::take(&mut peer.is_counted));
+        for path in std::mem::take(&mut peer.routes) {
+            self.unroute(&path, id);
         }
         for ufrag in &peer.ufrags {
             self.ufrags.remove(ufrag);

@@ -249,7 +249,8 @@ impl Sfu {
             && let Some(broadcast) = self.broadcasts.get_mut(index)
         {
             broadcast.shared.is_heard = true;
-            if broadcast.tracks.get(track).is_some_and(|track| track.kind == Kind::Audio) {
+            let is_video = broadcast.tracks.get(track).is_some_and(|track| track.kind == Kind::Video);
+            if !is_video || broadcast.held_until.is_none() {
                 note_fresh(&mut self.sharing, broadcast, index);
             }
         }

@@ -79,7 +79,7 @@ impl Sfu {
         let index = self.broadcast(stream);
         let peer =
             self.admit(now, index, Role::Publisher(Box::new(publisher)), ice, handshake, &credentials, from);
-        self.broadcasts[index].pending.push(peer);
+        self.broadcasts[index].pending.insert(peer);
         Ok(Accepted { peer, answer: answer.session.to_string() })
     }
 
@@ -219,9 +219,7 @@ impl Sfu {
         if !self.names.contains_key(stream) && self.broadcasts.len() >= limits.streams {
             return Err(SignalError::LimitReached("the server has as many streams as it permits"));
         }
-        let pending =
-            self.peers.iter().filter(|(_, (_, peer))| matches!(peer.state, State::Pending(_))).count();
-        if pending >= limits.pending_sessions {
+        if self.pending >= limits.pending_sessions {
             return Err(SignalError::LimitReached("too many sessions are just being set up"));
         }
         let of_address = self.addresses.get(&from).copied().unwrap_or(0);
@@ -300,6 +298,7 @@ impl Sfu {
         let from = counted_as(from);
         let deadline = now + self.config.limits.connect_within;
         let mut peer = Peer::new(broadcast, role, ice, handshake, from, now, deadline);
+        peer.ufrags.reserve_exact(1);
         peer.ufrags.push(credentials.ufrag.clone());
         let id = self.insert(peer);
         self.ufrags.insert(credentials.ufrag.clone(), id);
@@ -332,6 +331,7 @@ impl Sfu {
             let with_playout_delay = self.broadcasts[index].tracks[track].uses_playout_delay();
             lines.push(Line { track, forwarder: Forwarder::new(agreement, start, with_playout_delay) });
         }
+        lines.shrink_to_fit();
         lines
     }
 }
@@ -353,8 +353,9 @@ pub(crate) fn check_name(stream: &str) -> Result<(), SignalError> {
 }
 
 fn fingerprints(remote: &sdp::Remote) -> Result<Vec<dtls::Fingerprint>, SignalError> {
-    let parsed: Vec<dtls::Fingerprint> =
+    let mut parsed: Vec<dtls::Fingerprint> =
         remote.fingerprints.iter().filter_map(|text| text.parse().ok()).collect();
+    parsed.shrink_to_fit();
     if parsed.is_empty() {
         return Err(SignalError::InvalidOffer("a=fingerprint has no hash that can be trusted".into()));
     }

@@ -218,6 +218,7 @@ impl Track {
         }
         let sequence = (u64::from(self.generation) << GENERATION_SHIFT) + unwrapped;
         let mut descriptor = payload::describe(codec, payload);
+        // Out of the way of the borrow checker, and back at the end: its memory is used again.
         let mut widened = std::mem::take(&mut self.widened);
         let mut payload = payload;
         if let Some(id) = &mut descriptor.picture_id {

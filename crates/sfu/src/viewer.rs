@@ -60,6 +60,10 @@ pub(crate) struct Reported {
     pub nacks: u64,
     /// Key frames that it asked for.
     pub key_frame_requests: u64,
+    /// Packets that its transport-wide feedback covers. Nothing asks for such feedback yet; whoever sends it is counted.
+    pub feedback: u64,
+    /// Of those, packets that had not arrived.
+    pub feedback_lost: u64,
 }
 
 /// The outbound side of a viewing peer.
@@ -219,6 +223,10 @@ impl Viewer {
                         asked += 1;
                         self.request_resend(now, line, sequence.0);
                     }
+                }
+                rtcp::Packet::TransportCc(feedback) => {
+                    self.reported.feedback += u64::from(feedback.status_count);
+                    self.reported.feedback_lost += u64::from(feedback.status_count - feedback.received);
                 }
                 rtcp::Packet::Pli(pli) => self.request_key_frame(now, pli.media, tracks),
                 rtcp::Packet::Fir(fir) => {

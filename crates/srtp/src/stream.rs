@@ -73,6 +73,8 @@ impl Streams {
             }
             Slot::New => {
                 self.last = self.ssrcs.len();
+                // There are few, and each is large.
+                self.windows.reserve_exact(1);
                 self.ssrcs.push(ssrc);
                 self.windows.push(ReplayWindow::starting_at(index));
             }

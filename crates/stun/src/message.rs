@@ -234,6 +234,7 @@ impl<'a> Message<'a> {
 }
 
 /// The attribute at `offset`: type, value without padding, and where the next one starts.
+#[inline]
 fn split_attribute(bytes: &[u8], offset: usize) -> Result<(AttributeType, &[u8], usize), ParseError> {
     let rest = bytes.get(offset..).unwrap_or_default();
     let (&[t0, t1, l0, l1], rest) = rest

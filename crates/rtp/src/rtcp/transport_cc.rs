@@ -41,6 +41,8 @@ pub struct TransportCc<'a> {
     pub reference_time: i32,
     /// Number of this feedback packet, wrapping.
     pub feedback_count: u8,
+    /// How many of them arrived.
+    pub received: u16,
     chunks: &'a [u8],
     deltas: &'a [u8],
 }
@@ -75,14 +77,16 @@ impl<'a> TransportCc<'a> {
         let mut left = usize::from(status_count);
         let mut chunks_len = 0;
         let mut deltas_len = 0;
+        let mut received = 0;
         while left > 0 {
             let Some(&chunk) = rest.get(chunks_len..).and_then(|rest| rest.first_chunk::<2>()) else {
                 return Err(ParseError::BadLength);
             };
             chunks_len += 2;
-            let (covered, needed) = measure(u16::from_be_bytes(chunk), left)?;
-            left -= covered;
-            deltas_len += needed;
+            let measured = measure(u16::from_be_bytes(chunk), left)?;
+            left -= measured.covered;
+            deltas_len += measured.small + 2 * measured.large;
+            received += measured.small + measured.large;
         }
         let (chunks, rest) = rest.split_at(chunks_len);
         let deltas = rest.get(..deltas_len).ok_or(ParseError::BadLength)?;
@@ -93,6 +97,8 @@ impl<'a> TransportCc<'a> {
             status_count,
             reference_time: i32::from_be_bytes([r2, r1, r0, 0]) >> 8,
             feedback_count,
+            // Of at most `status_count`.
+            received: received as u16,
             chunks,
             deltas,
         })
@@ -128,33 +134,44 @@ impl<'a> TransportCc<'a> {
     }
 }
 
-/// Numbers covered by a chunk, at most `left`, and bytes of deltas that they need.
-fn measure(chunk: u16, left: usize) -> Result<(usize, usize), ParseError> {
-    let size = |symbol| match symbol {
-        Symbol::NotReceived => 0,
-        Symbol::Small => 1,
-        Symbol::Large => 2,
-    };
+/// What a chunk says in sum.
+struct Measured {
+    /// Numbers that it covers.
+    covered: usize,
+    /// Of them, arrived with a delta of one byte.
+    small: usize,
+    /// Of them, arrived with a delta of two bytes.
+    large: usize,
+}
+
+/// Sums a chunk up that covers at most `left` numbers, without a step for each: a chunk of two bytes can stand for
+/// 8,191, and whoever sends feedback must not make us count to that hundreds of times a datagram.
+fn measure(chunk: u16, left: usize) -> Result<Measured, ParseError> {
+    let ones = |bits: u16| bits.count_ones() as usize;
     if chunk & 0x8000 == 0 {
-        let run = usize::from(chunk & 0x1fff).min(left);
+        let covered = usize::from(chunk & 0x1fff).min(left);
         // An empty run covers nothing: a packet of them would only cost time.
-        return if run == 0 {
-            Err(ParseError::BadLength)
-        } else {
-            Ok((run, run * size(Symbol::from_bits(chunk >> 13)?)))
+        if covered == 0 {
+            return Err(ParseError::BadLength);
+        }
+        let (small, large) = match Symbol::from_bits(chunk >> 13)? {
+            Symbol::NotReceived => (0, 0),
+            Symbol::Small => (covered, 0),
+            Symbol::Large => (0, covered),
         };
+        return Ok(Measured { covered, small, large });
     }
     if chunk & 0x4000 == 0 {
         let covered = left.min(14);
-        let ones = ((chunk & 0x3fff) >> (14 - covered)).count_ones() as usize;
-        return Ok((covered, ones));
+        return Ok(Measured { covered, small: ones((chunk & 0x3fff) >> (14 - covered)), large: 0 });
     }
     let covered = left.min(7);
-    let mut needed = 0;
-    for index in 0..covered {
-        needed += size(Symbol::from_bits(chunk >> (12 - 2 * index))?);
+    let symbols = (chunk & 0x3fff) >> (14 - 2 * covered);
+    let (small, large) = (symbols & 0x1555, symbols >> 1 & 0x1555);
+    if small & large != 0 {
+        return Err(ParseError::BadValue);
     }
-    Ok((covered, needed))
+    Ok(Measured { covered, small: ones(small), large: ones(large) })
 }
 
 /// The symbols of a chunk; undefined ones (only behind the status count) read as not received.

@@ -33,6 +33,8 @@ fn poll(recorder: &mut TransportCcRecorder, now: Instant) -> Vec<Report> {
         assert!(out.len() <= 1200, "fits a datagram: {}", out.len());
         let Some(Ok(rtcp::Packet::TransportCc(feedback))) = rtcp::packets(&out).next() else { panic!() };
         let reference = i64::from(feedback.reference_time) * 256;
+        let arrived = feedback.statuses().filter(|(_, arrival)| arrival.is_some());
+        assert_eq!(usize::from(feedback.received), arrived.count());
         let statuses = feedback.statuses();
         let statuses =
             statuses.map(|(number, arrival)| (number.0, arrival.map(|arrival| arrival + reference)));
@@ -180,6 +182,34 @@ fn reference_time_wraps_at_24_bits() {
         references.push(report.reference_time);
     }
     assert_eq!(references, [1000 - (1 << 23), 1000, 1000 - (1 << 23)]);
+}
+
+#[test]
+fn sums_are_those_of_the_single_statuses() {
+    // Runs of each symbol, vectors of one and two bits, cut off by the status count.
+    for (count, chunks) in [
+        (65_535, &[0x1fff, 0x1fff, 0x1fff, 0x1fff, 0x1fff, 0x1fff, 0x1fff, 0x1fff, 0x1fff][..]),
+        (40, &[0x2014, 0x4014]),
+        (14, &[0xbfff]),
+        (5, &[0xbfff]),
+        (7, &[0xd91a]),
+        (3, &[0xd91a]),
+        (3, &[0xd91f]),
+    ] {
+        let (mut out, deltas) = (vec![0x8f, 205, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 9], [1; 80]);
+        out.extend_from_slice(&u16::to_be_bytes(count));
+        out.extend_from_slice(&[0; 4]);
+        chunks.iter().for_each(|chunk: &u16| out.extend_from_slice(&chunk.to_be_bytes()));
+        out.extend_from_slice(&deltas);
+        out.resize(out.len().next_multiple_of(4), 0);
+        out[3] = (out.len() / 4 - 1) as u8;
+        let Some(Ok(rtcp::Packet::TransportCc(feedback))) = rtcp::packets(&out).next() else {
+            panic!("{chunks:x?}");
+        };
+        let arrived = feedback.statuses().filter(|(_, arrival)| arrival.is_some()).count();
+        assert_eq!(usize::from(feedback.received), arrived, "{chunks:x?}");
+        assert_eq!(feedback.statuses().count(), usize::from(count), "{chunks:x?}");
+    }
 }
 
 #[test]

@@ -109,6 +109,18 @@ fn one_report_asks_for_so_many_packets_and_no_more() {
 }
 
 #[test]
+fn transport_wide_feedback_is_counted_whatever_it_claims() {
+    let now = Instant::now();
+    let mut viewer = viewer(Codec::Vp8);
+    told(&mut viewer, now, &mut [], |rtcp| {
+        let arrived = [Some(4), None, Some(300), None, Some(-1)];
+        let feedback = rtcp::transport_cc::Feedback::new(SequenceNumber(65_534), 0, 0, &arrived);
+        rtcp.transport_cc(Ssrc(1), SSRC, &feedback).transport_cc(Ssrc(1), Ssrc(99), &feedback);
+    });
+    assert_eq!((viewer.reported.feedback, viewer.reported.feedback_lost), (10, 4));
+}
+
+#[test]
 fn who_cannot_play_what_is_live_wants_no_key_frame() {
     let now = Instant::now();
     for (codec, wanted) in [(Codec::Vp8, true), (Codec::H264, false)] {

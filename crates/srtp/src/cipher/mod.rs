@@ -2,8 +2,10 @@
 //!
 //! Both ciphers work on whole packets in place. Lengths and header ends are checked before they are called.
 
+mod aes_cm;
 mod aes_cm_hmac_sha1;
 mod aes_gcm;
+mod hmac_sha1;
 #[cfg(test)]
 mod tests;
 

@@ -99,3 +99,36 @@ fn authentic_rtcp_without_the_e_flag_opens() {
         assert_eq!(&packet[..length], plain);
     }
 }
+
+/// The passes of our own against the crates that do the same in separate steps, at every length around the seams.
+#[test]
+fn aes_cm_with_its_tag_is_what_ctr_and_hmac_make() {
+    use aes::cipher::KeyIvInit;
+    use ctr::cipher::StreamCipher;
+    use hmac::{Hmac, KeyInit, Mac};
+
+    let (key, authentication, salt) = ([3; 16], [4; 20], [5; 14]);
+    let (ssrc, index) = (0x1234_5678_u32, 0x0001_fffe_u64);
+    let keys = aes_cm_hmac_sha1::Keys::new(&key, &authentication, salt);
+    for header_len in [12, 13, 20, 64, 100] {
+        for length in (0..300).chain(1150..1220).map(|payload_len| header_len + payload_len) {
+            let plain: Vec<u8> = (0..length).map(|at| at as u8).collect();
+            let mut iv = [0; 16];
+            iv[..14].copy_from_slice(&salt);
+            iv[4..8].iter_mut().zip(ssrc.to_be_bytes()).for_each(|(byte, it)| *byte ^= it);
+            iv[8..14].iter_mut().zip(&index.to_be_bytes()[2..]).for_each(|(byte, it)| *byte ^= it);
+            let mut expected = plain.clone();
+            ctr::Ctr128BE::<aes::Aes128>::new(&key.into(), &iv.into())
+                .apply_keystream(&mut expected[header_len..]);
+            let mac = Hmac::<sha1::Sha1>::new_from_slice(&authentication).unwrap();
+            let tag = mac.chain_update(&expected).chain_update(1_u32.to_be_bytes()).finalize().into_bytes();
+            expected.extend_from_slice(&tag[..10]);
+
+            let mut sealed = plain.clone();
+            keys.seal_rtp(&mut sealed, 0, header_len, ssrc, index);
+            assert_eq!(sealed, expected, "header {header_len}, packet {length}");
+            let opened = keys.open_rtp(&mut sealed, header_len, ssrc, index).unwrap();
+            assert_eq!(sealed[..opened], plain, "header {header_len}, packet {length}");
+        }
+    }
+}

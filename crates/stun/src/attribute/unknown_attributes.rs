@@ -26,9 +26,15 @@ impl UnknownAttributes {
     }
 }
 
+impl Default for UnknownAttributes {
+    fn default() -> Self {
+        Self { types: [AttributeType(0); MAX_TYPES], len: 0 }
+    }
+}
+
 impl FromIterator<AttributeType> for UnknownAttributes {
     fn from_iter<I: IntoIterator<Item = AttributeType>>(types: I) -> Self {
-        let mut list = Self { types: [AttributeType(0); MAX_TYPES], len: 0 };
+        let mut list = Self::default();
         for (slot, kind) in list.types.iter_mut().zip(types) {
             *slot = kind;
             list.len += 1;
