@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod directory;
 mod events;
+mod handle;
 mod interfaces;
 mod links;
 mod placement;
@@ -15,6 +16,7 @@ mod worker;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -30,10 +32,10 @@ pub use session_id::{InvalidSessionId, SessionId};
 
 use headwater_sfu::{Certificate, Sfu};
 use headwater_udp::{Options, Socket};
-use mio::Waker;
 
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::handle::WorkerHandle;
 use crate::worker::{MakeSfu, Message, Worker};
 
 /// The most workers: a session id names one in a byte.
@@ -59,14 +61,6 @@ pub(crate) struct Inner {
     /// Which worker answers the next offer.
     pub(crate) next: AtomicUsize,
     pub(crate) events: events::Events,
-}
-
-pub(crate) struct WorkerHandle {
-    sender: Sender<Message>,
-    waker: Waker,
-    /// Datagrams from other workers that wait.
-    strays: AtomicUsize,
-    sleep: links::Sleep,
 }
 
 impl Inner {
@@ -116,8 +110,7 @@ impl Node {
             });
             let (poll, waker) = Worker::poller()?;
             let (sender, messages) = channel();
-            let (strays, sleep) = (AtomicUsize::new(0), links::Sleep::default());
-            handles.push(WorkerHandle { sender, waker, strays, sleep });
+            handles.push(WorkerHandle::new(sender, waker));
             loops.push(Worker::new(index, make_sfu, sockets, Arc::clone(&inner), links, messages, poll)?);
         }
         let _ = inner.workers.set(handles);

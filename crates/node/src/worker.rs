@@ -19,7 +19,7 @@ use crate::links::Links;
 use crate::placement::News;
 use crate::session_id::SessionId;
 use crate::strays::{self, Stray, Strays};
-use crate::{Inner, StartError, WorkerHandle};
+use crate::{Inner, StartError};
 
 /// Messages taken in one turn, so that a flood of commands does not starve the media.
 const MESSAGES_PER_TURN: usize = 256;
@@ -191,10 +191,10 @@ impl Worker {
             self.receive();
             self.now = Clock::read().now();
             self.take_batches();
-            self.hand_off();
             if self.sfu.poll_timeout().is_some_and(|due| due <= self.now) {
                 self.sfu.handle_timeout(self.now);
             }
+            self.hand_off();
             self.send();
             self.tell();
             self.share();
@@ -411,35 +411,5 @@ impl Outbox {
                 return;
             }
         }
-    }
-}
-
-impl WorkerHandle {
-    /// Gives a worker a message and wakes it.
-    pub(crate) fn send(&self, message: Message) {
-        if self.sender.send(message).is_ok() {
-            self.wake();
-        }
-    }
-
-    /// Gives a worker a datagram that arrived elsewhere, unless too many wait already: whoever floods one worker with
-    /// datagrams that name another must not fill the memory.
-    pub(crate) fn send_stray(&self, stray: Stray) {
-        if self.strays.fetch_add(1, Ordering::Relaxed) < MAX_STRAYS {
-            self.send(Message::Stray(stray));
-        } else {
-            self.strays.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Wakes it if it sleeps.
-    pub(crate) fn wake_if_asleep(&self) {
-        if self.sleep.has_to_be_woken() {
-            self.wake();
-        }
-    }
-
-    pub(crate) fn wake(&self) {
-        let _ = self.waker.wake();
     }
 }
