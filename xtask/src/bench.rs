@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: the benches of `benches/`, what viewers feel (`bench glass`), and the comparison of two revisions in
-//! one run on one machine.
+//! `cargo xtask bench`: the benches of `benches/`, what the server does on this machine (`bench forward`), what viewers feel
+//! (`bench glass`), and the comparison of two revisions in one run on one machine.
 
 use crate::steps::{cargo, output, run as run_command};
 use crate::target_dir;
@@ -11,16 +11,20 @@ const PACKAGE: &str = "headwater-benches";
 
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
     let (against, name) = match arguments {
+        ["forward", rest @ ..] => return forward(root, rest),
         ["glass", rest @ ..] => return glass(root, rest),
         ["--against", revision] => (Some(*revision), None),
         ["--against", revision, name] => (Some(*revision), Some(*name)),
         [name] if !name.starts_with('-') => (None, Some(*name)),
         [] => (None, None),
-        _ => return Err("usage: cargo xtask bench [--against REV] [NAME] | bench glass [OPTIONS]".to_owned()),
+        _ => {
+            let usage = "usage: cargo xtask bench [--against REV] [NAME] | bench forward [OPTIONS] | bench glass [OPTIONS]";
+            return Err(usage.to_owned());
+        }
     };
     let Some(revision) = against else {
         bench(root, root, name, "")?;
-        return if name.is_none() { glass(root, &[]) } else { Ok(()) };
+        return if name.is_none() { forward(root, &[]).and_then(|()| glass(root, &[])) } else { Ok(()) };
     };
     // Numbers of different days and machines can invert a conclusion, so both are measured now.
     let other = worktree(root, revision)?;
@@ -28,6 +32,13 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
         .and_then(|()| bench(root, root, name, "--baseline other"));
     let removed = run_command(git_worktree(root).arg("remove").arg("--force").arg(&other));
     measured.and(removed)
+}
+
+/// What the server does on this machine, beside the raw limit: the table of `headwater bench`.
+fn forward(root: &Path, arguments: &[&str]) -> Result<(), String> {
+    run_command(&mut cargo(root, "build --release --package headwater"))?;
+    let mut command = Command::new(target_dir(root).join("release/headwater"));
+    run_command(command.arg("bench").args(arguments))
 }
 
 /// What a viewer feels: delay from picture to picture, joining, clicking, and the publisher's return, in real browsers

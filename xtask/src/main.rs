@@ -24,6 +24,7 @@ cargo xtask TASK
   fuzz [--seconds N] [TARGET]   runs one fuzz target, or all of them, N seconds each (default 60)
   fuzz --list                   names the fuzz targets
   bench [--against REV] [NAME]  runs the benches; with REV, both revisions in one go, and the difference
+  bench forward [OPTIONS]       the table of `headwater bench` alone: CPU a packet, latency, memory, joins
 ";
 
 fn main() -> ExitCode {

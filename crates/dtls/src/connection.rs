@@ -208,13 +208,21 @@ impl Connection {
             *credit = credit.checked_sub(len)?;
         }
         buf.extend_from_slice(&self.outgoing.pop_front()?);
+        if self.outgoing.is_empty() {
+            self.outgoing = VecDeque::new();
+        }
         Some(Transmit { len })
     }
 
     /// What happened, oldest first.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if event.is_some() && self.events.is_empty() {
+            // Mostly it was the last one for hours.
+            self.events = VecDeque::new();
+        }
+        event
     }
 
     /// When to call [`Self::handle_timeout`]; `None` once connected or closed.
@@ -293,6 +301,7 @@ impl Connection {
             self.exchange.flight.forget(); // the server, who spoke last, keeps its own to repeat it
         }
         self.exchange.transcript = Transcript::new();
+        self.exchange.remote = Vec::new();
         self.events.push_back(Event::Connected(established.connected));
         if let Phase::Handshake(handshake) = previous {
             self.events.extend(handshake.early_data.into_iter().map(Event::Data));

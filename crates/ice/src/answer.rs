@@ -141,6 +141,10 @@ impl Answers {
 
     pub(crate) fn push(&mut self, answer: Answer) {
         debug_assert!(self.has_room(), "the caller asked has_room before it changed anything");
+        if self.0.capacity() == 0 {
+            // Mostly one waits at a time.
+            self.0.reserve_exact(1);
+        }
         self.0.push_back(answer);
     }
 

@@ -55,7 +55,7 @@ pub struct LiteAgent {
     local: Keyed,
     remote: Option<Credentials>,
     /// The credentials before a restart; they answer until the first check with the new ones.
-    previous: Option<Previous>,
+    previous: Option<Box<Previous>>,
     /// Counts restarts.
     generation: u32,
     paths: Paths,
@@ -203,7 +203,12 @@ impl LiteAgent {
     /// What happened.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if event.is_some() && self.events.is_empty() {
+            // Once connected there are none for hours.
+            self.events = VecDeque::new();
+        }
+        event
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
@@ -242,7 +247,8 @@ impl LiteAgent {
         let local = std::mem::replace(&mut self.local, Keyed::new(local));
         let remote = self.remote.replace(remote);
         // After two restarts in a row without a check between them the oldest credentials are the ones in use.
-        self.previous.get_or_insert(Previous { local, remote, generation: self.generation });
+        let generation = self.generation;
+        self.previous.get_or_insert_with(|| Box::new(Previous { local, remote, generation }));
         self.generation = self.generation.wrapping_add(1);
     }
 

@@ -44,6 +44,8 @@ impl Paths {
         debug_assert!(self.get(&path.path).is_none());
         let evicted = if self.0.len() < MAX_PATHS { None } else { self.least_useful(selected) };
         let evicted = evicted.map(|index| self.0.swap_remove(index).path);
+        // Mostly it stays the only one.
+        self.0.reserve_exact(1);
         self.0.push(path);
         evicted
     }

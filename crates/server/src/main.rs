@@ -3,6 +3,8 @@
 mod address;
 mod api;
 mod banner;
+#[cfg(target_os = "linux")]
+mod bench;
 mod config;
 mod egress;
 mod http;
@@ -36,14 +38,19 @@ fn main() -> ExitCode {
     let (options, print) = match Cli::parse().action() {
         Action::Serve(options) => (options, false),
         Action::PrintConfig(options) => (options, true),
+        #[cfg(target_os = "linux")]
+        Action::Bench(options) => return exit(bench::run(options)),
     };
-    let ended = Config::load(options).map_err(Into::into).and_then(|config| {
+    exit(Config::load(options).map_err(Into::into).and_then(|config| {
         if print {
             print!("{}", config.to_toml());
             return Ok(());
         }
         serve(&config)
-    });
+    }))
+}
+
+fn exit(ended: Result<(), impl std::fmt::Display>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -106,6 +106,8 @@ pub(crate) struct Forwarder {
     rtx_sequence: u16,
     /// Payload types by the track's format index, looked up as formats appear.
     payload_types: Vec<Option<PayloadTypes>>,
+    /// Those of the last packet, with its format's index.
+    current: Option<(u8, PayloadTypes)>,
     formats_of: u32,
     sent: Sent,
 }
@@ -123,6 +125,7 @@ impl Forwarder {
             rtx_template,
             rtx_sequence: start.rtx_sequence & 0x7fff,
             payload_types: Vec::new(),
+            current: None,
             formats_of: u32::MAX,
             sent: Sent::default(),
             agreement,
@@ -258,6 +261,7 @@ impl Forwarder {
 
     fn resolve(&mut self, track: &Track) {
         self.formats_of = track.generation();
+        self.current = None;
         self.payload_types = track
             .formats()
             .iter()
@@ -285,7 +289,14 @@ impl Forwarder {
     /// Decides about a packet: which payload type and numbers it gets, or `None` to step over it.
     fn select(&mut self, track: &Track, packet: &Packet<'_>) -> Option<(PayloadTypes, Outgoing)> {
         let meta = packet.meta;
-        let payload_types = (*self.payload_types.get(meta.format as usize)?)?;
+        let payload_types = match self.current {
+            Some((format, payload_types)) if format == meta.format => payload_types,
+            _ => {
+                let payload_types = (*self.payload_types.get(meta.format as usize)?)?;
+                self.current = Some((meta.format, payload_types));
+                payload_types
+            }
+        };
         // A publisher whose numbers leap (it was restarted without telling) begins anew, or the viewer would take all
         // that lies between for lost, and SRTP could not follow (RFC 3711 §3.3.1).
         let leaps = self.rewriter.leap(meta) > MAX_LEAP;

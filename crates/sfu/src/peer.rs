@@ -4,7 +4,7 @@ mod handshake;
 mod paths;
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -132,6 +132,12 @@ pub(crate) struct Peer {
     pub srtp: Option<Srtp>,
     /// When the owner has been asked to wake this peer.
     pub scheduled: Option<Instant>,
+    /// Is it among those that the owner counts as on their way?
+    pub is_counted: bool,
+    /// Address pairs that the owner routes to it, or once did: those of its agent, so at most eight.
+    pub routes: Vec<Path>,
+    /// Where checks of ours went, as a client.
+    pub checked: Vec<SocketAddr>,
     /// Is it on the list of peers with something to say?
     pub is_queued: bool,
     /// What the handshake agreed on.
@@ -155,7 +161,7 @@ pub(crate) struct Peer {
     /// Where the last authentic media or DTLS came from, and when.
     heard: Option<(Path, Instant)>,
     ice: Ice,
-    dtls: Option<dtls::Connection>,
+    dtls: Option<Box<dtls::Connection>>,
     handshake: Handshake,
     waiting: VecDeque<Vec<u8>>,
     effects: VecDeque<Effect>,
@@ -190,6 +196,9 @@ impl Peer {
             path: None,
             srtp: None,
             scheduled: None,
+            is_counted: false,
+            routes: Vec::new(),
+            checked: Vec::new(),
             is_queued: false,
             security: None,
             refused: Refused::default(),
@@ -322,7 +331,11 @@ impl Peer {
 
     /// What the owner is to do.
     pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        let effect = self.effects.pop_front();
+        if effect.is_some() && self.effects.is_empty() {
+            self.effects = VecDeque::new();
+        }
+        effect
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) and to poll again.
@@ -331,7 +344,7 @@ impl Peer {
             Ice::Lite(agent) => agent.poll_timeout(),
             Ice::Full(agent) => agent.poll_timeout(),
         };
-        let dtls = self.dtls.as_ref().and_then(dtls::Connection::poll_timeout);
+        let dtls = self.dtls.as_ref().and_then(|dtls| dtls.poll_timeout());
         let role = match &self.role {
             _ if self.srtp.is_none() => None,
             Role::Publisher(publisher) => Some(publisher.poll_timeout(tracks)),
@@ -358,6 +371,12 @@ impl Peer {
         if let Some(dtls) = &mut self.dtls {
             dtls.close(now);
         }
+    }
+
+    /// Can it be given to another unit? It waits for checks, and of its handshake nothing has been taken yet.
+    pub(crate) fn is_movable(&self) -> bool {
+        let is_untouched = self.heard.is_none() && self.srtp.is_none() && self.waiting.is_empty();
+        matches!((&self.state, &self.ice), (State::Pending(_), Ice::Lite(_))) && is_untouched
     }
 
     /// Can it be sent media?

@@ -100,6 +100,8 @@ pub(crate) struct Publisher {
     clock_offset: Option<ClockOffset>,
     received: Received,
     lost: Vec<SequenceNumber>,
+    /// Kept for its room, as `lost` is.
+    blocks: Vec<rtcp::ReportBlock>,
     rtt: Option<Duration>,
     saying_bye: bool,
 }
@@ -146,6 +148,7 @@ impl Publisher {
             clock_offset: None,
             received: Received::default(),
             lost: Vec::new(),
+            blocks: Vec::new(),
             rtt: None,
             saying_bye: false,
         }

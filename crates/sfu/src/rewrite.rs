@@ -79,7 +79,10 @@ impl Run {
 /// The rewriting state of one viewer and track.
 #[derive(Debug)]
 pub(crate) struct Rewriter {
-    runs: VecDeque<Run>,
+    /// The run that is being written, beside what else every packet needs.
+    newest: Option<Run>,
+    /// Those before it, for repair.
+    older: VecDeque<Run>,
     first_sequence: u64,
     first_timestamp: u32,
     highest: Option<Sent>,
@@ -97,7 +100,7 @@ impl Rewriter {
     pub(crate) fn new(first_sequence: u16, first_timestamp: u32) -> Self {
         // One rollover ahead, so that the extended number never falls below zero.
         let first_sequence = u64::from(first_sequence) + (1 << 16);
-        Self { runs: VecDeque::new(), first_sequence, first_timestamp, highest: None }
+        Self { newest: None, older: VecDeque::new(), first_sequence, first_timestamp, highest: None }
     }
 
     /// Begins a run at `meta`: its packet follows what was sent last without a gap. `live` is the newest
@@ -121,11 +124,12 @@ impl Rewriter {
                 (self.first_sequence, self.first_timestamp, picture_id, tl0)
             }
         };
-        if let (Some(run), Some(sent)) = (self.runs.back_mut(), &self.highest) {
-            run.last = Some(sent.outgoing.sequence);
-        }
-        if self.runs.len() == MAX_RUNS {
-            self.runs.pop_front();
+        if let Some(mut run) = self.newest.take() {
+            run.last = self.highest.as_ref().map(|sent| sent.outgoing.sequence);
+            if self.older.len() + 1 == MAX_RUNS {
+                self.older.pop_front();
+            }
+            self.older.push_back(run);
         }
         let source_id = meta.descriptor.picture_id.map_or(0, |id| id.value);
         let mut run = Run {
@@ -139,15 +143,21 @@ impl Rewriter {
             tl0_offset: tl0.wrapping_sub(meta.descriptor.tl0_picture_index.unwrap_or_default()),
         };
         run.timestamp_offset = timestamp.wrapping_sub(run.timestamp(meta));
-        self.runs.push_back(run);
+        self.newest = Some(run);
     }
 
     /// The numbers for a packet, or `None` if it belongs to no run: it came before the viewer joined, or
     /// between two runs.
     #[inline]
     pub(crate) fn rewrite(&self, meta: &Meta) -> Option<Outgoing> {
-        let run = self.runs.iter().rev().find(|run| run.source_base <= meta.sequence)?;
+        let run = self.runs().find(|run| run.source_base <= meta.sequence)?;
         run.outgoing(meta)
+    }
+
+    /// The newest first.
+    #[inline]
+    fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.newest.iter().chain(self.older.iter().rev())
     }
 
     /// How far beyond the newest packet sent this one would lie.
@@ -155,7 +165,7 @@ impl Rewriter {
     pub(crate) fn leap(&self, meta: &Meta) -> u64 {
         let sent = self.highest.as_ref().map(|sent| sent.outgoing.sequence);
         let next =
-            self.runs.back().map(|run| run.outgoing_base + meta.sequence.saturating_sub(run.source_base));
+            self.newest.as_ref().map(|run| run.outgoing_base + meta.sequence.saturating_sub(run.source_base));
         next.unwrap_or(0).saturating_sub(sent.or(next).unwrap_or(0))
     }
 
@@ -164,7 +174,7 @@ impl Rewriter {
     pub(crate) fn note_sent(&mut self, meta: &Meta, outgoing: Outgoing) {
         if self.highest.as_ref().is_none_or(|sent| outgoing.sequence > sent.outgoing.sequence) {
             self.highest = Some(Sent { outgoing, received: meta.received });
-            if let Some(run) = self.runs.back_mut()
+            if let Some(run) = &mut self.newest
                 && run.live_from.is_none()
                 && run.behind(meta) == 0
             {
@@ -178,7 +188,7 @@ impl Rewriter {
         let highest = self.highest.as_ref()?.outgoing.sequence;
         let behind = u64::from((highest as u16).wrapping_sub(sequence));
         let extended = highest.checked_sub(behind)?;
-        let run = self.runs.iter().rev().find(|run| run.outgoing_base <= extended)?;
+        let run = self.runs().find(|run| run.outgoing_base <= extended)?;
         if run.last.is_some_and(|last| extended > last) {
             return None;
         }
@@ -187,7 +197,7 @@ impl Rewriter {
 
     /// Maps a source timestamp of the newest run, as a sender report needs it. Live time, not compressed.
     pub(crate) fn map_timestamp(&self, source: u32) -> Option<u32> {
-        self.runs.back().map(|run| source.wrapping_add(run.timestamp_offset))
+        self.newest.as_ref().map(|run| source.wrapping_add(run.timestamp_offset))
     }
 
     /// The newest packet sent.
@@ -309,7 +319,7 @@ mod tests {
             rewriter.start_run(&start, None, 90_000);
             send(&mut rewriter, &start);
         }
-        assert_eq!(rewriter.runs.len(), MAX_RUNS);
+        assert_eq!(rewriter.runs().count(), MAX_RUNS);
         assert_eq!(rewriter.source_of(0), None);
         assert_eq!(rewriter.source_of(999), Some(9990));
     }

@@ -1,7 +1,6 @@
 //! The machine that owns everything and routes.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +21,9 @@ use crate::held::Held;
 use crate::peer::{Peer, Role};
 use crate::peer_id::PeerId;
 use crate::seeds::Seeds;
+use crate::share::Sharing;
 use crate::track::Kind;
+use crate::wheel::Wheel;
 
 /// A datagram as it came in. SRTP is opened in place.
 #[non_exhaustive]
@@ -67,11 +68,14 @@ pub struct Sfu {
     pub(crate) checked: HashMap<SocketAddr, PeerId>,
     /// Our ICE user fragments, for the first check of a peer.
     pub(crate) ufrags: HashMap<String, PeerId>,
+    /// How many peers are on their way.
+    pub(crate) pending: usize,
     /// Offers of ours that wait for their answer.
     pub(crate) offers: HashMap<PeerId, (headwater_sdp::Session, headwater_sdp::Local)>,
     /// Sessions by the address that signalled them.
     pub(crate) addresses: HashMap<IpAddr, usize>,
-    pub(crate) timers: BinaryHeap<Reverse<(Instant, PeerId)>>,
+    /// When each peer wants to wake, by its index.
+    pub(crate) timers: Wheel,
     /// Peers with STUN, DTLS or RTCP to send.
     pub(crate) control: VecDeque<PeerId>,
     /// Peers with a DTLS datagram that waits, in order of arrival.
@@ -91,6 +95,7 @@ pub struct Sfu {
     pub(crate) unix: Duration,
     pub(crate) now: Instant,
     pub(crate) totals: crate::stats::Totals,
+    pub(crate) sharing: Sharing,
 }
 
 impl Sfu {
@@ -112,9 +117,10 @@ impl Sfu {
             routes: HashMap::new(),
             checked: HashMap::new(),
             ufrags: HashMap::new(),
+            pending: 0,
             offers: HashMap::new(),
             addresses: HashMap::new(),
-            timers: BinaryHeap::new(),
+            timers: Wheel::new(now),
             control: VecDeque::new(),
             handshakes: VecDeque::new(),
             has_stepped: false,
@@ -128,6 +134,7 @@ impl Sfu {
             unix,
             now,
             totals: crate::stats::Totals::default(),
+            sharing: Sharing::default(),
             config,
         })
     }
@@ -158,15 +165,10 @@ impl Sfu {
         let now = self.advance(now);
         self.has_stepped = false;
         self.release_held(now);
-        while let Some(&Reverse((due, id))) = self.timers.peek()
-            && due <= now
-        {
-            self.timers.pop();
-            let Some(peer) = self.peer_mut(id) else { continue };
-            // An entry that a later one replaced.
-            if peer.scheduled != Some(due) {
-                continue;
-            }
+        self.timers.advance(now);
+        while let Some(index) = self.timers.pop() {
+            let Some((serial, peer)) = self.peers.get_mut(index as usize) else { continue };
+            let id = PeerId { index, serial: *serial };
             peer.scheduled = None;
             peer.handle_timeout(now);
             if let Role::Viewer(viewer) = &mut peer.role
@@ -211,8 +213,7 @@ impl Sfu {
         if !self.handshakes.is_empty() {
             return Some(self.now);
         }
-        let timer = self.timers.peek().map(|Reverse((due, _))| *due);
-        timer.into_iter().chain(self.held.poll_timeout()).min()
+        self.timers.poll_timeout().into_iter().chain(self.held.poll_timeout()).min()
     }
 
     /// Ends a session; the peer is told. Returns `false` if there is none of this id.

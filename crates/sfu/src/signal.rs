@@ -79,7 +79,7 @@ impl Sfu {
         let index = self.broadcast(stream);
         let peer =
             self.admit(now, index, Role::Publisher(Box::new(publisher)), ice, handshake, &credentials, from);
-        self.broadcasts[index].pending.push(peer);
+        self.broadcasts[index].pending.insert(peer);
         Ok(Accepted { peer, answer: answer.session.to_string() })
     }
 
@@ -103,7 +103,8 @@ impl Sfu {
         if broadcast.live_since.is_none() {
             return Err(SignalError::NotLive);
         }
-        if broadcast.viewers.len() >= self.config.limits.viewers_per_stream {
+        let limits = &self.config.limits;
+        if !self.config.shares_streams && broadcast.viewers.len() >= limits.viewers_per_stream {
             return Err(SignalError::LimitReached("the stream has as many viewers as this server permits"));
         }
         let offer = Session::parse(offer).map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
@@ -202,20 +203,23 @@ impl Sfu {
             Some(Peer { role: Role::Publisher(publisher), .. }) => {
                 publisher.agreements().map(|agreement| agreement.kind).collect()
             }
-            _ => broadcast.tracks.iter().map(|track| track.kind).collect(),
+            _ => match &broadcast.shared.remote {
+                Some(remote) => remote.kinds.clone(),
+                None => broadcast.tracks.iter().map(|track| track.kind).collect(),
+            },
         }
     }
 
     fn check_limits(&self, stream: &str, from: IpAddr) -> Result<(), SignalError> {
+        if self.config.shares_streams {
+            return Ok(());
+        }
         let limits = &self.config.limits;
         let from = counted_as(from);
         if !self.names.contains_key(stream) && self.broadcasts.len() >= limits.streams {
             return Err(SignalError::LimitReached("the server has as many streams as it permits"));
         }
-        let pending =
-            || self.peers.iter().filter(|(_, (_, peer))| matches!(peer.state, State::Pending(_))).count();
-        // Who is not there is not pending: most joins need no look at everybody.
-        if self.peers.len() >= limits.pending_sessions && pending() >= limits.pending_sessions {
+        if self.pending >= limits.pending_sessions {
             return Err(SignalError::LimitReached("too many sessions are just being set up"));
         }
         let of_address = self.addresses.get(&from).copied().unwrap_or(0);
@@ -294,6 +298,7 @@ impl Sfu {
         let from = counted_as(from);
         let deadline = now + self.config.limits.connect_within;
         let mut peer = Peer::new(broadcast, role, ice, handshake, from, now, deadline);
+        peer.ufrags.reserve_exact(1);
         peer.ufrags.push(credentials.ufrag.clone());
         let id = self.insert(peer);
         self.ufrags.insert(credentials.ufrag.clone(), id);
@@ -326,20 +331,8 @@ impl Sfu {
             let with_playout_delay = self.broadcasts[index].tracks[track].uses_playout_delay();
             lines.push(Line { track, forwarder: Forwarder::new(agreement, start, with_playout_delay) });
         }
+        lines.shrink_to_fit();
         lines
-    }
-
-    /// A viewer is on its way: let there be a key frame for it by the time that it is connected.
-    fn prepare_key_frame(&mut self, now: Instant, index: usize) {
-        let broadcast = &mut self.broadcasts[index];
-        for track in broadcast.tracks.iter_mut().filter(|track| track.kind == Kind::Video) {
-            if track.has_started() && track.start(now).is_none() {
-                track.key_frames.insist(now);
-            }
-        }
-        if let Some(publisher) = broadcast.publisher {
-            self.wake_publisher(publisher);
-        }
     }
 }
 
@@ -367,8 +360,9 @@ pub(crate) fn check_name(stream: &str) -> Result<(), SignalError> {
 }
 
 fn fingerprints(remote: &sdp::Remote) -> Result<Vec<dtls::Fingerprint>, SignalError> {
-    let parsed: Vec<dtls::Fingerprint> =
+    let mut parsed: Vec<dtls::Fingerprint> =
         remote.fingerprints.iter().filter_map(|text| text.parse().ok()).collect();
+    parsed.shrink_to_fit();
     if parsed.is_empty() {
         return Err(SignalError::InvalidOffer("a=fingerprint has no hash that can be trusted".into()));
     }

@@ -21,10 +21,12 @@ pub(crate) struct ExtensionIds {
 /// A header to copy.
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
-    bytes: Vec<u8>,
-    orientation: Option<usize>,
-    audio_level: Option<usize>,
-    playout_delay: Option<usize>,
+    /// In place, not behind a pointer: every viewer's is read once a frame, and by then it is not in the cache.
+    bytes: [u8; MAX_HEADER],
+    len: u8,
+    orientation: Option<u8>,
+    audio_level: Option<u8>,
+    playout_delay: Option<u8>,
 }
 
 /// The fields that differ from packet to packet.
@@ -49,6 +51,9 @@ const MAX_ONE_BYTE_ID: u8 = 14;
 const MAX_ONE_BYTE_LEN: usize = 16;
 /// Longer values are left out: a viewer's media identification of kilobytes would be in every packet.
 const MAX_VALUE_LEN: usize = 32;
+/// Elements that would make the header longer than this are left out. What we write is never that much, unless an offer
+/// asks for the same thing many times.
+const MAX_HEADER: usize = 80;
 
 impl Template {
     /// A header of `ssrc` with the extensions of `extensions`. `with_playout_delay` reserves that element,
@@ -63,7 +68,9 @@ impl Template {
                 Kind::PlayoutDelay if with_playout_delay => vec![0; 3],
                 _ => continue,
             };
-            if (1..=MAX_VALUE_LEN).contains(&value.len()) {
+            let used: usize = elements.iter().map(|(.., value)| value.len() + 2).sum();
+            let fits = 16 + used + value.len() + 2 <= MAX_HEADER - 3;
+            if (1..=MAX_VALUE_LEN).contains(&value.len()) && fits {
                 elements.push((id, kind, value));
             }
         }
@@ -73,8 +80,13 @@ impl Template {
         let mut bytes = vec![0; 12];
         bytes[0] = 0x80;
         bytes[8..12].copy_from_slice(&ssrc.0.to_be_bytes());
-        let mut template =
-            Self { bytes: Vec::new(), orientation: None, audio_level: None, playout_delay: None };
+        let mut template = Self {
+            bytes: [0; MAX_HEADER],
+            len: 0,
+            orientation: None,
+            audio_level: None,
+            playout_delay: None,
+        };
         if !elements.is_empty() {
             bytes[0] |= 0x10;
             bytes.extend_from_slice(if two_byte { &TWO_BYTE_PROFILE } else { &ONE_BYTE_PROFILE });
@@ -85,7 +97,7 @@ impl Template {
                 } else {
                     bytes.push(id << 4 | (value.len() - 1) as u8);
                 }
-                let at = Some(bytes.len());
+                let at = Some(bytes.len() as u8);
                 match kind {
                     Kind::Orientation => template.orientation = at,
                     Kind::AudioLevel => template.audio_level = at,
@@ -98,32 +110,33 @@ impl Template {
             let words = ((bytes.len() - 16) / 4) as u16;
             bytes[14..16].copy_from_slice(&words.to_be_bytes());
         }
-        template.bytes = bytes;
+        template.bytes[..bytes.len()].copy_from_slice(&bytes);
+        template.len = bytes.len() as u8;
         template
     }
 
     /// Bytes of the header.
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+        usize::from(self.len)
     }
 
     /// Appends the header of one packet to `out`.
     #[inline]
     pub(crate) fn write(&self, fields: &Fields, carried: &Carried, out: &mut Vec<u8>) {
         let start = out.len();
-        out.extend_from_slice(&self.bytes);
+        out.extend_from_slice(&self.bytes[..self.len()]);
         let header = &mut out[start..];
         header[1] = u8::from(fields.marker) << 7 | fields.payload_type.value();
         header[2..4].copy_from_slice(&fields.sequence.to_be_bytes());
         header[4..8].copy_from_slice(&fields.timestamp.to_be_bytes());
         if let Some(at) = self.orientation {
-            header[at] = carried.orientation;
+            header[usize::from(at)] = carried.orientation;
         }
         if let (Some(at), Some(level)) = (self.audio_level, carried.audio_level) {
-            header[at] = level;
+            header[usize::from(at)] = level;
         }
         if let (Some(at), Some(delay)) = (self.playout_delay, carried.playout_delay) {
-            header[at..at + 3].copy_from_slice(&delay);
+            header[usize::from(at)..][..3].copy_from_slice(&delay);
         }
     }
 }
@@ -152,7 +165,7 @@ mod tests {
         let template = Template::new(Ssrc(5), &ids, false);
         let plain = written(&template, &Carried::default());
         let turned = written(&template, &Carried { orientation: 3, ..Carried::default() });
-        assert_eq!((plain.len(), turned.len()), (template.bytes.len(), template.bytes.len()));
+        assert_eq!((plain.len(), turned.len()), (template.len(), template.len()));
         let packet = Packet::parse(&turned[..]).expect("well formed");
         assert_eq!((packet.ssrc(), packet.marker(), packet.timestamp()), (Ssrc(5), true, 9));
         let extensions: Vec<_> = packet.extensions().collect();
@@ -170,15 +183,24 @@ mod tests {
     }
 
     #[test]
+    fn an_offer_that_asks_for_the_same_again_and_again_gets_a_short_header() {
+        let ids = ExtensionIds { ids: (1..=200).map(|id| (id, Kind::Mid)).collect(), mid: "x".repeat(32) };
+        let template = Template::new(Ssrc(5), &ids, true);
+        assert!(template.len() <= MAX_HEADER);
+        let written = written(&template, &Carried::default());
+        assert_eq!(Packet::parse(&written[..]).expect("well-formed").extensions().count(), 1);
+    }
+
+    #[test]
     fn a_media_identification_of_kilobytes_is_left_out() {
         let ids = ExtensionIds { ids: vec![(4, Kind::Mid)], mid: "x".repeat(4000) };
-        assert_eq!(Template::new(Ssrc(5), &ids, false).bytes.len(), 12);
+        assert_eq!(Template::new(Ssrc(5), &ids, false).len(), 12);
     }
 
     #[test]
     fn no_extensions_no_extension_block() {
         let template = Template::new(Ssrc(5), &ExtensionIds::default(), true);
-        assert_eq!(template.bytes.len(), 12);
+        assert_eq!(template.len(), 12);
         assert!(Packet::parse(&written(&template, &Carried::default())[..]).is_ok());
     }
 }

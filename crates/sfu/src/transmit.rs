@@ -1,6 +1,5 @@
 //! What goes out: whose turn it is, and when each peer wants to wake.
 
-use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -48,7 +47,10 @@ impl Sfu {
                 let start = buf.len();
                 if let Some(transmit) = peer.poll_transmit(now, clock, tracks, buf) {
                     if peer.checks() && Protocol::of(&buf[start..]) == Protocol::Stun {
-                        self.checked.insert(transmit.remote, id);
+                        let remote = transmit.remote;
+                        if self.checked.insert(remote, id) != Some(id) && !peer.checked.contains(&remote) {
+                            peer.checked.push(remote);
+                        }
                     }
                     return Some(transmit);
                 }
@@ -204,11 +206,14 @@ impl Sfu {
         if peer.is_queued {
             return;
         }
-        if let Some(due) = peer.poll_timeout(tracks)
-            && peer.scheduled.is_none_or(|scheduled| due < scheduled)
-        {
-            peer.scheduled = Some(due);
-            timers.push(Reverse((due, id)));
+        let due = peer.poll_timeout(tracks);
+        if due == peer.scheduled {
+            return;
+        }
+        peer.scheduled = due;
+        match due {
+            Some(due) => timers.set(id.index, due),
+            None => timers.clear(id.index),
         }
     }
 }

@@ -78,6 +78,8 @@ impl Streams {
             }
             Slot::New => {
                 self.last = self.streams.len();
+                // There are few, and each is large.
+                self.streams.reserve_exact(1);
                 self.streams.push(Stream { ssrc, window: ReplayWindow::starting_at(index) });
             }
         }

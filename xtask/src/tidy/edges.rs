@@ -16,7 +16,7 @@ const CRATES: &[(&str, u8, &[&str])] = &[
     ("sfu", 2, &["stun", "ice", "srtp", "dtls", "rtp", "sdp"]),
     ("udp", 3, &[]),
     ("node", 3, &["sfu", "turn", "udp"]),
-    ("server", 4, &["node"]),
+    ("server", 4, &["node", "sfu", "srtp", "udp"]),
     ("netsim", 0, &[]),
 ];
 

@@ -51,7 +51,7 @@ impl Flight {
     /// Forgets the former flight: the peer's answer to it is here. Without a timer the new one is sent again only when the
     /// peer repeats itself.
     pub(crate) fn begin(&mut self, is_timed: bool) {
-        self.items.clear();
+        self.items = Vec::new();
         self.is_unsent = true;
         self.is_timed = is_timed;
         self.interval = self.initial;

@@ -8,6 +8,8 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use super::{TakeoverRule, TlsMode};
+#[cfg(target_os = "linux")]
+use crate::bench;
 
 /// WebRTC live streaming: publish over WHIP, watch over WHEP.
 #[derive(Parser)]
@@ -25,12 +27,17 @@ enum Command {
     Serve(Options),
     /// Prints the settings in force as TOML, tokens hidden, and ends.
     Config(Options),
+    /// Measures what this machine serves: CPU per packet, latency, memory, joins, viewers per core.
+    #[cfg(target_os = "linux")]
+    Bench(bench::Options),
 }
 
 /// What to do, with which options.
 pub(crate) enum Action {
     Serve(Options),
     PrintConfig(Options),
+    #[cfg(target_os = "linux")]
+    Bench(bench::Options),
 }
 
 impl Cli {
@@ -39,6 +46,8 @@ impl Cli {
             None => Action::Serve(self.options),
             Some(Command::Serve(options)) => Action::Serve(options),
             Some(Command::Config(options)) => Action::PrintConfig(options),
+            #[cfg(target_os = "linux")]
+            Some(Command::Bench(options)) => Action::Bench(options),
         }
     }
 }

@@ -5,7 +5,9 @@ use super::*;
 /// The settings that these arguments and this file give (the environment is `tests/it`'s matter).
 fn merge(arguments: &[&str], file: &str) -> Result<Config, String> {
     let cli = Cli::try_parse_from([&["headwater"], arguments].concat()).map_err(|error| error.to_string())?;
-    let (Action::Serve(options) | Action::PrintConfig(options)) = cli.action();
+    let (Action::Serve(options) | Action::PrintConfig(options)) = cli.action() else {
+        panic!("these arguments are settings")
+    };
     let file = parse(Path::new("test.toml"), file).map_err(|error| error.to_string())?;
     Config::merge(options, file).map_err(|error| error.to_string())
 }

@@ -213,3 +213,44 @@ fn an_address_in_use_is_named() {
     assert!(!output.status.success());
     assert!(text(&output.stderr).contains(&address));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn bench_serves_everybody_without_loss_and_prints_all_columns() {
+    let bench = |arguments: &[&str]| {
+        let arguments = [&["bench", "--workers", "1", "--seconds", "1", "--no-search"], arguments].concat();
+        let output = headwater().args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let table = bench(&["--viewers", "5", "--full", "2", "--profiles", "cm", "--pace"]);
+    let (heading, rows) = table.split_once('\n').unwrap();
+    for column in
+        ["viewers", "workers", "profile", "µs/packet", "x raw", "loss %", "p99 ms", "KiB/viewer", "joins/s"]
+    {
+        assert!(heading.contains(column), "{column} is missing in\n{table}");
+    }
+    let cells: Vec<&str> = rows.split_whitespace().collect();
+    assert_eq!(cells[..3], ["5", "1", "CM"], "{table}");
+
+    let json = bench(&["--viewers", "5", "--full", "2", "--profiles", "gcm", "--json"]);
+    let row: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&row["viewers"], &row["joined"]), (&5.into(), &5.into()), "{json}");
+    assert_eq!(row["loss_percent"], 0.0, "{json}");
+    for key in ["us_per_packet", "times_raw", "p50_ms", "p99_ms", "joins_per_second"] {
+        assert!(row[key].as_f64().is_some_and(|value| value > 0.0), "{key} in {json}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn bench_says_why_it_cannot_measure() {
+    let refused = |arguments: &[&str]| {
+        let output = headwater().arg("bench").args(arguments).output().unwrap();
+        assert!(!output.status.success());
+        text(&output.stderr)
+    };
+    assert!(refused(&["--viewers", "0"]).contains("from 1 to"));
+    assert!(refused(&["--seconds", "1000"]).contains("from 0.5 to"));
+    assert!(refused(&["--viewers", "1", "--", "--no-such-flag"]).contains("--no-such-flag"));
+}

@@ -1,5 +1,6 @@
 //! A peer's DTLS association: its datagrams wait for their turn, and its keys go to SRTP.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use headwater_dtls as dtls;
@@ -38,6 +39,9 @@ impl Peer {
     /// Takes one of the DTLS datagrams that wait.
     pub(crate) fn step_handshake(&mut self, now: Instant) {
         let Some(datagram) = self.waiting.pop_front() else { return };
+        if self.waiting.is_empty() {
+            self.waiting = VecDeque::new();
+        }
         if let Some(dtls) = &mut self.dtls {
             if dtls.handle_datagram(now, &datagram).is_err() {
                 self.refused.dtls += 1;
@@ -52,15 +56,16 @@ impl Peer {
         if self.dtls.is_some() || self.handshake.fingerprints.is_empty() {
             return;
         }
-        let Handshake { config, role, fingerprints, seed } = &self.handshake;
-        match dtls::Connection::new(config.clone(), *role, fingerprints.clone(), *seed, now) {
-            Ok(dtls) => self.dtls = Some(dtls),
+        let Handshake { config, role, fingerprints, seed } = &mut self.handshake;
+        let fingerprints = std::mem::take(fingerprints);
+        match dtls::Connection::new(config.clone(), *role, fingerprints, *seed, now) {
+            Ok(dtls) => self.dtls = Some(Box::new(dtls)),
             Err(_) => self.effects.push_back(Effect::Closed(CloseReason::HandshakeFailed)),
         }
     }
 
     pub(super) fn collect_dtls(&mut self, now: Instant) {
-        while let Some(event) = self.dtls.as_mut().and_then(dtls::Connection::poll_event) {
+        while let Some(event) = self.dtls.as_mut().and_then(|dtls| dtls.poll_event()) {
             match event {
                 dtls::Event::Connected(connected) => self.install_keys(now, &connected),
                 // Our own doing: the goodbye is still to be sent.

@@ -51,11 +51,13 @@ impl Publisher {
     }
 
     pub(super) fn report(&mut self, now: Instant, clock: &NtpAnchor, rtcp: &mut Builder<'_>) {
-        let mut blocks = Vec::with_capacity(self.sources.len());
+        let mut blocks = std::mem::take(&mut self.blocks);
+        blocks.clear();
         for source in &mut self.sources {
             blocks.extend(source.statistics.report_block(now, source.ssrc));
         }
         rtcp.receiver_report(self.ssrc, &blocks);
+        self.blocks = blocks;
         rtcp.sdes_cname(self.ssrc, &self.cname);
         // RFC 3611 §4.4: who only receives learns the round-trip time from the answer to this.
         rtcp.extended_report(self.ssrc, Some(clock.ntp(now)), &[]);

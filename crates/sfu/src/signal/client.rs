@@ -96,9 +96,10 @@ impl Sfu {
         let ice = Ice::Full(Box::new(agent));
         let here = IpAddr::from([127, 0, 0, 1]);
         let peer = self.admit(now, index, role, ice, handshake, &credentials, here);
-        match what.send {
-            true => self.broadcasts[index].viewers.push(peer),
-            false => self.broadcasts[index].pending.push(peer),
+        if what.send {
+            self.broadcasts[index].viewers.push(peer);
+        } else {
+            self.broadcasts[index].pending.insert(peer);
         }
         let text = offer.to_string();
         self.offers.insert(peer, (offer, local));

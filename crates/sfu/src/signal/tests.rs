@@ -29,3 +29,32 @@ fn a_session_is_known_by_two_user_fragments_however_often_it_restarts() {
     assert!(server.poll_transmit(now, &mut Vec::new()).is_none(), "there is nowhere to say goodbye to");
     assert_eq!((server.ufrags.len(), server.is_empty()), (0, true));
 }
+
+#[test]
+fn nothing_stays_behind_of_those_who_leave() {
+    let now = Instant::now();
+    let mut unit = unit(1, now);
+    let format = Format { codec: headwater_rtp::Codec::Vp8, clock_rate: 90_000, parameters: String::new() };
+    let path = |index: u16| {
+        let local = std::net::SocketAddr::from(([192, 0, 2, 1], 8189));
+        headwater_ice::Path::new(headwater_stun::Transport::Udp, local, ([198, 51, 100, 1], index + 1).into())
+    };
+    let mut peers = Vec::new();
+    for index in 0..200 {
+        let peer =
+            unit.offer(now, "s", &Offering::sending(vec![format.clone()])).expect("can be offered").peer;
+        unit.claim(now, path(index), peer);
+        // Somebody else had this one before.
+        unit.claim(now, path(index / 2), peer);
+        peers.push(peer);
+    }
+    assert_eq!((unit.pending, unit.routes.len()), (200, 200));
+    for (place, peer) in peers.iter().enumerate() {
+        unit.close(now, *peer);
+        while unit.poll_transmit(now, &mut Vec::new()).is_some() {}
+        assert_eq!(unit.pending, 199 - place);
+        assert!(unit.routes.values().all(|peer| unit.contains(*peer)), "after {place}");
+    }
+    assert_eq!((unit.routes.len(), unit.checked.len(), unit.broadcasts.len()), (0, 0, 0));
+    assert!(unit.is_empty() && unit.offers.is_empty() && unit.names.is_empty() && unit.addresses.is_empty());
+}

@@ -1,8 +1,11 @@
 //! Behaviour of the forwarding unit over a simulated network: publishers and viewers are units of our own in the
 //! client's part, with real ICE, DTLS and SRTP between them.
 
+mod bursts;
 mod faults;
 mod hostile;
 mod life;
 mod media;
 mod rig;
+mod units;
+mod wired;
