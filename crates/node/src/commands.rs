@@ -5,16 +5,18 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use headwater_sfu::{PeerInfo, SignalError, StreamInfo, Totals};
+use headwater_sfu::{Accepted, PeerInfo, SignalError, StreamInfo, Totals};
 
 use crate::session_id::SessionId;
 use crate::worker::{DumpReply, Message, Session as WorkerSession, Worker};
-use crate::{From, Node};
+use crate::{From, Inner, Node};
 
 /// How long a question to all workers may take; the callback is dropped after that.
 const COUNTERS_WITHIN: Duration = Duration::from_secs(2);
 /// The longest that a session is recorded.
 const LONGEST_DUMP: Duration = Duration::from_secs(3600);
+/// A command runs after its session no more often.
+const MAX_HOPS: u8 = 3;
 
 /// A session that was just made.
 #[derive(Debug, Clone)]
@@ -49,6 +51,8 @@ pub enum Trickle {
 pub struct SessionInfo {
     /// Its name.
     pub id: SessionId,
+    /// The worker that has it.
+    pub worker: usize,
     /// Facts and figures.
     pub peer: PeerInfo,
 }
@@ -71,6 +75,8 @@ pub struct Counters {
     pub panics: u64,
     /// Everything since the start, one entry for each worker.
     pub totals: Vec<Totals>,
+    /// Connected viewers of each worker.
+    pub viewers_by_worker: Vec<u64>,
 }
 
 impl Node {
@@ -83,10 +89,7 @@ impl Node {
         reply: impl FnOnce(Result<Session, SignalError>) + Send + 'static,
     ) {
         let name = stream.to_owned();
-        self.on_worker_of(stream, move |worker| {
-            let accepted = worker.sfu.publish(worker.now, &name, &offer, from);
-            reply(accepted.map(|accepted| worker.register(accepted.peer, accepted.answer)));
-        });
+        self.on_next_worker(move |worker| reply(worker.open(&name, true, &offer, from)));
     }
 
     /// Answers a viewer's offer.
@@ -98,10 +101,7 @@ impl Node {
         reply: impl FnOnce(Result<Session, SignalError>) + Send + 'static,
     ) {
         let name = stream.to_owned();
-        self.on_worker_of(stream, move |worker| {
-            let accepted = worker.sfu.watch(worker.now, &name, &offer, from);
-            reply(accepted.map(|accepted| worker.register(accepted.peer, accepted.answer)));
-        });
+        self.on_next_worker(move |worker| reply(worker.open(&name, false, &offer, from)));
     }
 
     /// Takes an SDP fragment (RFC 8840 §9) with candidates, or with new credentials, which restart ICE. `etag` is
@@ -114,36 +114,28 @@ impl Node {
         etag: Option<String>,
         reply: impl FnOnce(Result<Trickle, SignalError>) + Send + 'static,
     ) {
-        let Some(handle) = self.inner.workers().get(id.worker()) else {
-            reply(Err(SignalError::UnknownSession));
-            return;
-        };
-        handle.send(Message::Command(Box::new(move |worker| {
-            reply(worker.trickle(id, &fragment, etag.as_deref()));
-        })));
+        on_session(&self.inner, id, 0, move |worker| match worker {
+            Some(worker) => reply(worker.trickle(id, &fragment, etag.as_deref())),
+            None => reply(Err(SignalError::UnknownSession)),
+        });
     }
 
     /// Ends a session; its peer is told. Answers whether there was one.
     pub fn close(&self, id: SessionId, reply: impl FnOnce(bool) + Send + 'static) {
-        let Some(handle) = self.inner.workers().get(id.worker()) else {
-            reply(false);
-            return;
-        };
-        handle.send(Message::Command(Box::new(move |worker| reply(worker.close(id)))));
+        on_session(&self.inner, id, 0, move |worker| reply(worker.is_some_and(|worker| worker.close(id))));
     }
 
     /// All streams.
     pub fn streams(&self, reply: impl FnOnce(Vec<StreamInfo>) + Send + 'static) {
-        self.on_all(
-            |worker| worker.sfu.streams(worker.now),
-            |all| reply(all.into_iter().flatten().collect()),
-        );
+        self.on_all(|worker| worker.sfu.streams(worker.now), |all| reply(merge(all.into_iter().flatten())));
     }
 
     /// All sessions.
     pub fn sessions(&self, reply: impl FnOnce(Vec<SessionInfo>) + Send + 'static) {
         let sessions = |worker: &Worker| {
-            let info = |peer: PeerInfo| Some(SessionInfo { id: *worker.by_peer.get(&peer.id)?, peer });
+            let info = |peer: PeerInfo| {
+                Some(SessionInfo { id: *worker.by_peer.get(&peer.id)?, worker: worker.index, peer })
+            };
             worker.sfu.peers(worker.now).into_iter().filter_map(info).collect::<Vec<_>>()
         };
         self.on_all(sessions, |all| reply(all.into_iter().flatten().collect()));
@@ -163,6 +155,7 @@ impl Node {
             counters.pending += of_worker.pending;
             counters.streams += of_worker.streams;
             counters.totals.extend(of_worker.totals);
+            counters.viewers_by_worker.extend(of_worker.viewers_by_worker);
             for (key, count) in of_worker.security {
                 *counters.security.entry(key).or_default() += count;
             }
@@ -179,20 +172,20 @@ impl Node {
         duration: Duration,
         reply: impl FnOnce(Option<Vec<u8>>) + Send + 'static,
     ) {
-        let Some(handle) = self.inner.workers().get(id.worker()) else {
-            reply(None);
-            return;
-        };
-        handle.send(Message::Command(Box::new(move |worker| {
-            worker.dump(id, duration.min(LONGEST_DUMP), Box::new(reply));
-        })));
+        on_session(&self.inner, id, 0, move |worker| match worker {
+            Some(worker) => worker.dump(id, duration.min(LONGEST_DUMP), Box::new(reply)),
+            None => reply(None),
+        });
     }
 
-    fn on_worker_of(&self, stream: &str, command: impl FnOnce(&mut Worker) + Send + 'static) {
-        self.worker_of_stream(stream).send(Message::Command(Box::new(command)));
+    /// Any worker can answer an offer, since all know all streams; they take turns.
+    fn on_next_worker(&self, command: impl FnOnce(&mut Worker) + Send + 'static) {
+        let workers = self.inner.workers();
+        let turn = self.inner.next.fetch_add(1, Ordering::Relaxed) % workers.len();
+        workers[turn].send(Message::Command(Box::new(command)));
     }
 
-    /// Asks all workers and calls `reply` with all answers on the last of them.
+    /// Asks all workers and calls `reply` with all answers, in the order of the workers, on the last that answers.
     fn on_all<T: Send + 'static>(
         &self,
         ask: impl Fn(&Worker) -> T + Send + Sync + 'static,
@@ -200,18 +193,18 @@ impl Node {
     ) {
         let workers = self.inner.workers();
         let ask = Arc::new(ask);
-        let answers = Arc::new(Mutex::new((Vec::with_capacity(workers.len()), Some(reply))));
-        let expected = workers.len();
-        for handle in workers {
+        let answers: Vec<Option<T>> = workers.iter().map(|_| None).collect();
+        let answers = Arc::new(Mutex::new((answers, Some(reply))));
+        for (index, handle) in workers.iter().enumerate() {
             let (ask, answers) = (Arc::clone(&ask), Arc::clone(&answers));
             handle.send(Message::Command(Box::new(move |worker| {
                 let answer = ask(worker);
                 let mut answers = answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                answers.0.push(answer);
-                if answers.0.len() == expected
+                answers.0[index] = Some(answer);
+                if answers.0.iter().all(Option::is_some)
                     && let Some(reply) = answers.1.take()
                 {
-                    reply(std::mem::take(&mut answers.0));
+                    reply(std::mem::take(&mut answers.0).into_iter().flatten().collect());
                 }
             })));
         }
@@ -219,11 +212,37 @@ impl Node {
 }
 
 impl Worker {
-    fn register(&mut self, peer: headwater_sfu::PeerId, answer: String) -> Session {
-        let id = SessionId::new(self.index as u8, self.sfu.random_id());
-        self.sessions.insert(id, WorkerSession { peer, generation: 0 });
-        self.by_peer.insert(peer, id);
-        Session { id, answer, etag: etag(0) }
+    fn open(
+        &mut self,
+        stream: &str,
+        is_publisher: bool,
+        offer: &str,
+        from: From,
+    ) -> Result<Session, SignalError> {
+        let inner = Arc::clone(&self.inner);
+        let directory = inner.directory.as_ref();
+        let admission = directory.map(|it| it.admit(stream, is_publisher, from, self.now)).transpose()?;
+        let accepted = match is_publisher {
+            true => self.sfu.publish(self.now, stream, offer, from),
+            false => self.sfu.watch(self.now, stream, offer, from),
+        };
+        match accepted {
+            Ok(Accepted { peer, answer, .. }) => {
+                let id = SessionId::new(self.index as u8, self.sfu.random_id());
+                self.sessions.insert(id, WorkerSession { peer, generation: 0, publishes: None });
+                self.by_peer.insert(peer, id);
+                if let (Some(directory), Some(admission)) = (directory, admission) {
+                    directory.enter(id, self.index, admission, self.sfu.ufrags(peer));
+                }
+                Ok(Session { id, answer, etag: etag(0) })
+            }
+            Err(error) => {
+                if let (Some(directory), Some(admission)) = (directory, admission) {
+                    directory.cancel(&admission);
+                }
+                Err(error)
+            }
+        }
     }
 
     fn trickle(&mut self, id: SessionId, fragment: &str, tag: Option<&str>) -> Result<Trickle, SignalError> {
@@ -235,6 +254,9 @@ impl Worker {
             None => Ok(Trickle::Accepted),
             Some(fragment) => {
                 session.generation += 1;
+                if let Some(directory) = &self.inner.directory {
+                    directory.rename(id, self.sfu.ufrags(session.peer));
+                }
                 Ok(Trickle::Restarted { fragment, etag: etag(session.generation) })
             }
         }
@@ -257,7 +279,11 @@ impl Worker {
     }
 
     fn close(&mut self, id: SessionId) -> bool {
-        self.sessions.get(&id).map(|session| session.peer).is_some_and(|peer| self.sfu.close(self.now, peer))
+        let Some(peer) = self.sessions.get(&id).map(|session| session.peer) else { return false };
+        if let Some(directory) = &self.inner.directory {
+            directory.resign(id);
+        }
+        self.sfu.close(self.now, peer)
     }
 
     pub(crate) fn close_all(&mut self) {
@@ -279,10 +305,66 @@ impl Worker {
                 *counters.security.entry(key).or_default() += 1;
             }
         }
-        counters.streams = self.sfu.streams(self.now).iter().filter(|stream| stream.is_live).count() as u64;
-        counters.totals = vec![self.sfu.counters()];
+        let streams = self.sfu.streams(self.now);
+        counters.streams =
+            streams.iter().filter(|stream| stream.is_live && !stream.is_replica).count() as u64;
+        let mut totals = self.sfu.counters();
+        totals.handed_off = self.links.handed_off;
+        totals.hand_off_drops = self.links.dropped;
+        totals.wrong_worker = self.strays.passed_on;
+        counters.totals = vec![totals];
+        counters.viewers_by_worker = vec![counters.viewers];
         counters
     }
+}
+
+/// Runs a command on the worker that has a session, with `None` if there is no such session.
+fn on_session(
+    inner: &Arc<Inner>,
+    id: SessionId,
+    hops: u8,
+    command: impl FnOnce(Option<&mut Worker>) + Send + 'static,
+) {
+    let worker = match &inner.directory {
+        Some(directory) => directory.worker_of(id),
+        None => Some(id.worker()),
+    };
+    let Some(handle) = worker.and_then(|worker| inner.workers().get(worker)) else {
+        command(None);
+        return;
+    };
+    handle.send(Message::Command(Box::new(move |worker| {
+        let has_moved = !worker.sessions.contains_key(&id) && hops < MAX_HOPS;
+        let moved_to = worker.inner.directory.as_ref().filter(|_| has_moved).and_then(|it| it.worker_of(id));
+        if moved_to.is_some_and(|to| to != worker.index) {
+            // A box, or the type would hold itself.
+            let command: Box<dyn FnOnce(Option<&mut Worker>) + Send> = Box::new(command);
+            on_session(&worker.inner, id, hops + 1, command);
+        } else {
+            command(Some(worker));
+        }
+    })));
+}
+
+/// One entry a stream: the one of the worker with its publisher, with the viewers of all.
+fn merge(all: impl Iterator<Item = StreamInfo>) -> Vec<StreamInfo> {
+    let mut merged: Vec<StreamInfo> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for info in all {
+        let Some(&place) = places.get(&info.name) else {
+            places.insert(info.name.clone(), merged.len());
+            merged.push(info);
+            continue;
+        };
+        let known = &mut merged[place];
+        let viewers = known.viewers + info.viewers;
+        let rank = |info: &StreamInfo| (info.is_live, !info.is_replica);
+        if rank(&info) > rank(known) {
+            *known = info;
+        }
+        known.viewers = viewers;
+    }
+    merged
 }
 
 fn etag(generation: u32) -> String {

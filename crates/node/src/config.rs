@@ -14,11 +14,11 @@ pub struct Config {
     pub media: Vec<SocketAddr>,
     /// Addresses to advertise to peers; empty means those of the interfaces.
     pub advertise: Vec<IpAddr>,
-    /// Threads that forward media, each with streams of its own. 0 means 1.
+    /// Threads that forward media; the viewers of each stream are spread over them. 0 means 1.
     pub workers: usize,
     /// Randomness: session ids, credentials, sequence numbers. From the operating system, once.
     pub seed: [u8; 32],
-    /// What outsiders can use up; counted by each worker for itself.
+    /// What outsiders can use up, of all workers together.
     pub limits: Limits,
     /// May a second publisher take a stream over?
     pub takeover: Takeover,

@@ -3,7 +3,10 @@
 mod clock;
 mod commands;
 mod config;
+mod directory;
 mod interfaces;
+mod links;
+mod placement;
 mod session_id;
 mod strays;
 mod worker;
@@ -28,6 +31,7 @@ use headwater_udp::{Options, Socket};
 use mio::Waker;
 
 use crate::clock::Clock;
+use crate::directory::Directory;
 use crate::worker::{MakeSfu, Message, Worker};
 
 /// The most workers: a session id names one in a byte.
@@ -46,6 +50,12 @@ pub(crate) struct Inner {
     advertised: Vec<SocketAddr>,
     /// How often a worker failed and began anew.
     pub(crate) panics: AtomicU64,
+    /// When the node was started, by both clocks: all workers' wall clocks are one.
+    pub(crate) started: Clock,
+    /// What several workers know together.
+    pub(crate) directory: Option<Directory>,
+    /// Which worker answers the next offer.
+    pub(crate) next: AtomicUsize,
 }
 
 pub(crate) struct WorkerHandle {
@@ -53,6 +63,7 @@ pub(crate) struct WorkerHandle {
     waker: Waker,
     /// Datagrams from other workers that wait.
     strays: AtomicUsize,
+    sleep: links::Sleep,
 }
 
 impl Inner {
@@ -73,29 +84,37 @@ impl Node {
         let certificate =
             Certificate::generate().map_err(|error| StartError::Certificate(error.to_string()))?;
 
+        let started = Clock::read();
+        let directory =
+            (workers > 1).then(|| Directory::new(config.limits.clone(), config.takeover, started.now()));
         let inner = Arc::new(Inner {
             workers: OnceLock::new(),
             threads: Mutex::new(Vec::new()),
             media,
             advertised: advertised.clone(),
             panics: AtomicU64::new(0),
+            started,
+            directory,
+            next: AtomicUsize::new(0),
         });
         let mut handles = Vec::new();
         let mut loops = Vec::new();
-        for (index, sockets) in sockets.into_iter().enumerate() {
+        for (index, (sockets, links)) in sockets.into_iter().zip(links::between(workers)).enumerate() {
             let mut sfu_config = headwater_sfu::Config::new(certificate.clone(), advertised.clone());
             sfu_config.limits = config.limits.clone();
             sfu_config.takeover = config.takeover;
             sfu_config.coalesce = config.coalesce;
             sfu_config.worker = index as u8;
+            sfu_config.shares_streams = workers > 1;
             let seed = config.seed;
             let make_sfu: MakeSfu = Box::new(move |clock, restarts| {
                 Sfu::new(sfu_config.clone(), seed_of(&seed, index, restarts), clock.now(), clock.unix())
             });
             let (poll, waker) = Worker::poller()?;
             let (sender, messages) = channel();
-            handles.push(WorkerHandle { sender, waker, strays: AtomicUsize::new(0) });
-            loops.push(Worker::new(index, make_sfu, sockets, Arc::clone(&inner), messages, poll)?);
+            let (strays, sleep) = (AtomicUsize::new(0), links::Sleep::default());
+            handles.push(WorkerHandle { sender, waker, strays, sleep });
+            loops.push(Worker::new(index, make_sfu, sockets, Arc::clone(&inner), links, messages, poll)?);
         }
         let _ = inner.workers.set(handles);
         let mut threads = Vec::new();
@@ -132,15 +151,6 @@ impl Node {
         for thread in threads {
             let _ = thread.join();
         }
-    }
-
-    pub(crate) fn worker_of_stream(&self, stream: &str) -> &WorkerHandle {
-        // FNV-1a: the same stream is the same worker's, for as long as the node runs.
-        let hash = stream.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        let workers = self.inner.workers();
-        &workers[(hash % workers.len() as u64) as usize]
     }
 }
 
@@ -231,7 +241,8 @@ mod tests {
         for _ in 0..3 * worker::MAX_STRAYS {
             let received = Clock::read().now();
             let contents = vec![0; 20];
-            handle.send_stray(worker::Stray { from: 0, local: address, remote: address, received, contents });
+            let (from, hops, local, remote) = (0, 0, address, address);
+            handle.send_stray(strays::Stray { from, hops, local, remote, received, contents });
         }
         assert_eq!(handle.strays.load(Ordering::Relaxed), worker::MAX_STRAYS);
         drop(release);

@@ -1,23 +1,52 @@
 //! Datagrams that arrive at the socket of a worker whose peer they are not.
 //!
 //! With several workers each has a socket of its own on the one port, and the kernel spreads senders over them by
-//! a hash of addresses. A stream's peers all belong to one worker. The user fragment of a STUN request names the
-//! worker; of other datagrams the address is remembered, but only once a request from it has authenticated.
+//! a hash of addresses. A session belongs to the worker that its first check arrived at, until then to the one that answered
+//! its offer; after that strays are those whose address has changed. The directory tells whose session a STUN request names;
+//! of other datagrams the address is remembered, but only once a request from it has authenticated.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::Inner;
+
 /// Addresses remembered; further ones are not, until old ones have been silent.
 const MAX_ADDRESSES: usize = 65_536;
 /// An address that was silent for this long is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
+/// A datagram is not passed on more often: its session is moving faster than itself.
+const MAX_HOPS: u8 = 3;
+
+/// A datagram on its way to the worker it belongs to.
+pub(crate) struct Stray {
+    /// The worker whose socket it arrived at.
+    pub(crate) from: usize,
+    /// How often it was passed on.
+    pub(crate) hops: u8,
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+    pub(crate) received: Instant,
+    pub(crate) contents: Vec<u8>,
+}
+
+/// The same before it is worth a copy.
+pub(crate) struct Datagram<'a> {
+    pub(crate) from: usize,
+    pub(crate) hops: u8,
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+    pub(crate) received: Instant,
+    pub(crate) contents: &'a [u8],
+}
 
 /// Which worker an address belongs to.
 #[derive(Debug, Default)]
 pub(crate) struct Strays {
     owners: HashMap<SocketAddr, (usize, Instant)>,
     swept: Option<Instant>,
+    /// Datagrams passed on of sessions that have found their worker before.
+    pub(crate) passed_on: u64,
 }
 
 impl Strays {
@@ -33,11 +62,26 @@ impl Strays {
         }
     }
 
-    /// The worker that a datagram belongs to, if that can be told.
-    pub(crate) fn owner_of(&mut self, now: Instant, remote: SocketAddr, contents: &[u8]) -> Option<usize> {
-        if let Some(worker) = headwater_sfu::worker_of_request(contents) {
-            return Some(worker);
+    /// Gives a datagram that is nobody's here to the worker that it belongs to, if that can be told.
+    pub(crate) fn pass_on(&mut self, inner: &Inner, here: usize, now: Instant, datagram: &Datagram<'_>) {
+        let &Datagram { from, hops, local, remote, received, contents } = datagram;
+        let Some(directory) = &inner.directory else { return };
+        let owner = match headwater_sfu::ufrag_of_request(contents) {
+            Some(ufrag) => directory.worker_of_ufrag(ufrag),
+            None => self.owner_of(now, remote).map(|worker| (worker, true)),
+        };
+        if let Some((worker, is_placed)) = owner.filter(|(worker, _)| *worker != here)
+            && let Some(handle) = inner.workers().get(worker)
+            && hops < MAX_HOPS
+        {
+            self.passed_on += u64::from(is_placed);
+            let contents = contents.to_vec();
+            handle.send_stray(Stray { from, hops: hops + 1, local, remote, received, contents });
         }
+    }
+
+    /// The worker that an address belongs to, if one does.
+    fn owner_of(&mut self, now: Instant, remote: SocketAddr) -> Option<usize> {
         let (worker, seen) = self.owners.get_mut(&remote)?;
         *seen = now;
         Some(*worker)
@@ -58,10 +102,10 @@ mod tests {
         }
         assert_eq!(strays.owners.len(), MAX_ADDRESSES);
         let known = SocketAddr::from(([192, 0, 2, 1], 5));
-        assert_eq!(strays.owner_of(start, known, &[128, 96]), Some(1));
+        assert_eq!(strays.owner_of(start, known), Some(1));
         let later = start + FORGET_AFTER * 2;
         strays.learn(later, SocketAddr::from(([192, 0, 2, 9], 9)), 2);
         assert_eq!(strays.owners.len(), 1);
-        assert_eq!(strays.owner_of(later, known, &[128, 96]), None);
+        assert_eq!(strays.owner_of(later, known), None);
     }
 }

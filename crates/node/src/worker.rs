@@ -14,8 +14,11 @@ use headwater_udp::{Batch, Outgoing, Received, Socket};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::clock::Clock;
+use crate::directory::Heard;
+use crate::links::Links;
+use crate::placement::News;
 use crate::session_id::SessionId;
-use crate::strays::Strays;
+use crate::strays::{self, Stray, Strays};
 use crate::{Inner, StartError, WorkerHandle};
 
 /// Messages taken in one turn, so that a flood of commands does not starve the media.
@@ -42,19 +45,12 @@ pub(crate) enum Message {
     Command(Box<dyn FnOnce(&mut Worker) + Send>),
     /// A datagram that arrived at another worker's socket.
     Stray(Stray),
+    /// What another worker tells.
+    News { from: usize, news: News },
     /// Datagrams from this address belong to that worker.
     Learn { remote: SocketAddr, worker: usize },
     /// End the thread once everybody has been told goodbye, or at this time.
     Stop(Instant),
-}
-
-/// A datagram on its way to the worker it belongs to.
-pub(crate) struct Stray {
-    pub(crate) from: usize,
-    pub(crate) local: SocketAddr,
-    pub(crate) remote: SocketAddr,
-    pub(crate) received: Instant,
-    pub(crate) contents: Vec<u8>,
 }
 
 /// Makes a forwarding unit, for the n-th time.
@@ -69,15 +65,18 @@ pub(crate) struct Worker {
     pub(crate) sessions: HashMap<SessionId, Session>,
     pub(crate) by_peer: HashMap<PeerId, SessionId>,
     pub(crate) now: Instant,
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
     messages: Receiver<Message>,
     poll: Poll,
     sockets: Vec<Port>,
-    strays: Strays,
+    pub(crate) strays: Strays,
+    pub(crate) links: Links,
+    /// The publishers here by their numbers.
+    pub(crate) publishers: HashMap<u32, Heard>,
     outbox: Outbox,
     /// There is more to do than one turn permits.
     is_busy: bool,
-    stop: Option<Instant>,
+    pub(crate) stop: Option<Instant>,
     /// Recordings on their way: when each ends, of whom, and who wants it.
     pub(crate) dumps: Vec<(Instant, PeerId, DumpReply)>,
 }
@@ -89,6 +88,8 @@ pub(crate) struct Session {
     pub(crate) peer: PeerId,
     /// Counts ICE restarts: the entity tag.
     pub(crate) generation: u32,
+    /// The number under which it publishes, if it does and there are several workers.
+    pub(crate) publishes: Option<u32>,
 }
 
 struct Port {
@@ -103,11 +104,11 @@ impl Worker {
         make_sfu: MakeSfu,
         sockets: Vec<Socket>,
         inner: Arc<Inner>,
+        links: Links,
         messages: Receiver<Message>,
         poll: Poll,
     ) -> Result<Self, StartError> {
-        let clock = Clock::read();
-        let (sfu, now) = (make_sfu(clock, 0)?, clock.now());
+        let (sfu, now) = (make_sfu(inner.started, 0)?, inner.started.now());
         let mut ports = Vec::new();
         for (token, mut socket) in sockets.into_iter().enumerate() {
             poll.registry().register(&mut socket, Token(token), Interest::READABLE | Interest::WRITABLE)?;
@@ -126,6 +127,8 @@ impl Worker {
             poll,
             sockets: ports,
             strays: Strays::default(),
+            links,
+            publishers: HashMap::new(),
             outbox: Outbox::default(),
             is_busy: false,
             stop: None,
@@ -151,7 +154,7 @@ impl Worker {
                 sessions = self.sessions.len(),
                 "a media worker failed and starts anew"
             );
-            match (self.make_sfu)(Clock::read(), self.restarts) {
+            match (self.make_sfu)(self.inner.started, self.restarts) {
                 Ok(sfu) => self.sfu = sfu,
                 Err(error) => {
                     tracing::error!(worker = self.index, %error, "the media worker cannot start anew");
@@ -162,6 +165,7 @@ impl Worker {
             self.by_peer.clear();
             self.outbox.clear();
             self.dumps.clear();
+            self.forget_all();
         }
     }
 
@@ -169,12 +173,14 @@ impl Worker {
         let mut events = Events::with_capacity(64);
         loop {
             let timeout = self.sleep();
+            let timeout = self.fall_asleep(timeout);
             if let Err(error) = self.poll.poll(&mut events, Some(timeout))
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 tracing::error!(worker = self.index, %error, "cannot wait for datagrams");
                 return;
             }
+            self.wake_up();
             for event in &events {
                 let Some(port) = self.sockets.get_mut(event.token().0) else { continue };
                 port.is_readable |= event.is_readable();
@@ -183,11 +189,14 @@ impl Worker {
             self.take_messages();
             self.receive();
             self.now = Clock::read().now();
+            self.take_batches();
+            self.hand_off();
             if self.sfu.poll_timeout().is_some_and(|due| due <= self.now) {
                 self.sfu.handle_timeout(self.now);
             }
             self.send();
             self.tell();
+            self.share();
             self.hand_out_dumps();
             let is_done = self.sfu.is_empty() && self.outbox.is_empty();
             if self.stop.is_some_and(|deadline| deadline <= self.now || is_done) {
@@ -220,19 +229,8 @@ impl Worker {
                     self.now = Clock::read().now();
                     command(self);
                 }
-                Ok(Message::Stray(mut stray)) => {
-                    self.now = Clock::read().now();
-                    self.inner.workers()[self.index].strays.fetch_sub(1, Ordering::Relaxed);
-                    let Stray { from, local, remote, received, contents } = &mut stray;
-                    // Its first check is enough to remember it by; the rest comes the same way.
-                    let is_check = headwater_sfu::worker_of_request(contents).is_some();
-                    let datagram = Datagram::new(*local, *remote, *received, contents);
-                    // Only what authenticated is worth remembering.
-                    if self.sfu.handle_datagram(self.now, datagram).is_ok() && is_check {
-                        let learn = Message::Learn { remote: *remote, worker: self.index };
-                        self.inner.workers()[*from].send(learn);
-                    }
-                }
+                Ok(Message::Stray(stray)) => self.handle_stray(stray),
+                Ok(Message::News { from, news }) => self.handle_news(from, news),
                 Ok(Message::Learn { remote, worker }) => self.strays.learn(self.now, remote, worker),
                 Ok(Message::Stop(deadline)) => self.stop = Some(deadline),
                 Err(TryRecvError::Disconnected) => {
@@ -268,20 +266,12 @@ impl Worker {
                     let at = clock.instant_of(received.stamp);
                     let mut datagram = Datagram::new(local, received.remote, at, contents);
                     datagram.ecn = received.ecn;
-                    if sfu.handle_datagram(clock.now(), datagram) == Err(Error::Unrouted) {
-                        let owner = strays.owner_of(clock.now(), received.remote, contents);
-                        if let Some(worker) = owner.filter(|worker| worker != index)
-                            && let Some(handle) = inner.workers().get(worker)
-                        {
-                            let stray = Stray {
-                                from: *index,
-                                local,
-                                remote: received.remote,
-                                received: at,
-                                contents: contents.to_vec(),
-                            };
-                            handle.send_stray(stray);
-                        }
+                    if sfu.handle_datagram(clock.now(), datagram) == Err(Error::Unrouted)
+                        && inner.directory.is_some()
+                    {
+                        let (from, remote) = (*index, received.remote);
+                        let stray = strays::Datagram { from, hops: 0, local, remote, received: at, contents };
+                        strays.pass_on(inner, from, clock.now(), &stray);
                     }
                 });
             }
@@ -336,11 +326,14 @@ impl Worker {
                     if let (Some(session), Some(info)) = (name(self, peer), info) {
                         let role = if info.is_publisher { "publisher" } else { "viewer" };
                         tracing::info!(stream = info.stream, ?session, "{role} connected");
+                        self.note_connected(*peer, session, info.is_publisher);
                     }
                 }
                 Event::Closed { peer, reason } => {
                     if let Some(session) = self.by_peer.remove(peer) {
-                        self.sessions.remove(&session);
+                        if let Some(ended) = self.sessions.remove(&session) {
+                            self.note_closed(session, &ended);
+                        }
                         tracing::info!(?session, reason = reason.as_str(), "session ended");
                     }
                 }
@@ -427,6 +420,13 @@ impl WorkerHandle {
             self.send(Message::Stray(stray));
         } else {
             self.strays.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Wakes it if it sleeps.
+    pub(crate) fn wake_if_asleep(&self) {
+        if self.sleep.has_to_be_woken() {
+            self.wake();
         }
     }
 

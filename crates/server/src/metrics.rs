@@ -20,6 +20,8 @@ pub(crate) struct Sample {
     help: &'static str,
     kind: &'static str,
     labels: Vec<(&'static str, &'static str)>,
+    /// Which worker it is of, if it tells them apart.
+    worker: Option<usize>,
     value: u64,
 }
 
@@ -30,7 +32,7 @@ impl Sample {
         labels: &[(&'static str, &'static str)],
         value: u64,
     ) -> Self {
-        Self { name, help, kind: "gauge", labels: labels.to_vec(), value }
+        Self { name, help, kind: "gauge", labels: labels.to_vec(), worker: None, value }
     }
 
     pub(crate) fn counter(
@@ -39,7 +41,12 @@ impl Sample {
         labels: &[(&'static str, &'static str)],
         value: u64,
     ) -> Self {
-        Self { name, help, kind: "counter", labels: labels.to_vec(), value }
+        Self { name, help, kind: "counter", labels: labels.to_vec(), worker: None, value }
+    }
+
+    /// The same of one worker.
+    pub(crate) fn of_worker(self, worker: usize) -> Self {
+        Self { worker: Some(worker), ..self }
     }
 }
 
@@ -151,8 +158,9 @@ fn render(samples: &[Sample]) -> String {
             last = sample.name;
             let _ = writeln!(text, "# HELP {last} {}\n# TYPE {last} {}", sample.help, sample.kind);
         }
-        let labels: Vec<String> =
-            sample.labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let worker = sample.worker.map(|worker| format!("worker=\"{worker}\""));
+        let labels = sample.labels.iter().map(|(name, value)| format!("{name}=\"{value}\""));
+        let labels: Vec<String> = labels.chain(worker).collect();
         let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
         let _ = writeln!(text, "{}{labels} {}", sample.name, sample.value);
     }
@@ -169,9 +177,11 @@ mod tests {
             Sample::gauge("a", "Help.", &[("kind", "x")], 1),
             Sample::gauge("a", "Help.", &[("kind", "y")], 2),
             Sample::counter("b_total", "Other.", &[], 3),
+            Sample::counter("b_total", "Other.", &[("kind", "x")], 4).of_worker(1),
         ];
         let expected = "# HELP a Help.\n# TYPE a gauge\na{kind=\"x\"} 1\na{kind=\"y\"} 2\n\
-                        # HELP b_total Other.\n# TYPE b_total counter\nb_total 3\n";
+                        # HELP b_total Other.\n# TYPE b_total counter\nb_total 3\n\
+                        b_total{kind=\"x\",worker=\"1\"} 4\n";
         assert_eq!(render(&samples), expected);
     }
 }

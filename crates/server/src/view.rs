@@ -218,6 +218,7 @@ pub(crate) fn samples(counters: &Counters) -> Vec<Sample> {
         &[],
         counters.panics,
     ));
+    samples.extend(of_workers(counters));
     let sum = |value: fn(&Totals) -> u64| counters.totals.iter().map(value).sum::<u64>();
     let ended = "Sessions ended, by reason.";
     let name = "headwater_sessions_ended_total";
@@ -254,5 +255,39 @@ pub(crate) fn samples(counters: &Counters) -> Vec<Sample> {
         Sample::counter(name, refused, &[("reason", "unauthentic")], sum(|totals| totals.unauthentic)),
         Sample::counter(name, refused, &[("reason", "handshake")], sum(|totals| totals.handshakes_dropped)),
     ]);
+    samples
+}
+
+/// What tells whether the workers share the work evenly, and what it costs them to work together.
+fn of_workers(counters: &Counters) -> Vec<Sample> {
+    type Figure = fn(&Totals) -> u64;
+    let mut samples = Vec::new();
+    for (worker, viewers) in counters.viewers_by_worker.iter().enumerate() {
+        let (name, help) = ("headwater_worker_viewers", "Viewers now, by media worker.");
+        samples.push(Sample::gauge(name, help, &[], *viewers).of_worker(worker));
+    }
+    let figures: [(&'static str, &'static str, Figure); 4] = [
+        ("headwater_worker_sent_packets_total", "RTP packets sent, by media worker.", |totals| {
+            totals.sent_packets
+        }),
+        ("headwater_handed_off_packets_total", "RTP packets handed to other workers.", |totals| {
+            totals.handed_off
+        }),
+        (
+            "headwater_hand_off_drops_total",
+            "RTP packets that another worker did not take in time.",
+            |totals| totals.hand_off_drops,
+        ),
+        (
+            "headwater_wrong_worker_datagrams_total",
+            "Datagrams of placed sessions that arrived at another worker's socket.",
+            |totals| totals.wrong_worker,
+        ),
+    ];
+    for (name, help, figure) in figures {
+        for (worker, totals) in counters.totals.iter().enumerate() {
+            samples.push(Sample::counter(name, help, &[], figure(totals)).of_worker(worker));
+        }
+    }
     samples
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::audience::Audience;
 use crate::peer_id::PeerId;
+use crate::share::Shared;
 use crate::track::{Format, Kind, Track};
 
 /// The most media lines that a broadcast carries.
@@ -73,6 +74,8 @@ pub(crate) struct Broadcast {
     pub held_until: Option<Instant>,
     /// Since when media has flowed.
     pub live_since: Option<Instant>,
+    /// How it is shared with other units.
+    pub shared: Shared,
 }
 
 impl Broadcast {
@@ -88,12 +91,14 @@ impl Broadcast {
             rounds: [Round::default(); 2],
             held_until: None,
             live_since: None,
+            shared: Shared::default(),
         }
     }
 
     /// Is anybody in it?
     pub(crate) fn is_empty(&self) -> bool {
-        self.publisher.is_none() && self.local.is_none() && self.pending.is_empty() && self.viewers.is_empty()
+        let is_idle = self.pending.is_empty() && self.viewers.is_empty();
+        self.publisher.is_none() && self.local.is_none() && self.shared.remote.is_none() && is_idle
     }
 
     /// Takes a viewer out.

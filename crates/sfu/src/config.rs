@@ -51,6 +51,14 @@ pub struct Limits {
     pub connect_within: Duration,
 }
 
+impl Limits {
+    /// The address that a session signalled from `from` counts for under `sessions_per_address`, if it counts.
+    pub fn counts_for(from: IpAddr) -> Option<IpAddr> {
+        let counted = counted_as(from);
+        (!is_exempt(counted)).then_some(counted)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -88,6 +96,10 @@ pub struct Config {
     /// Which of several units on one port this is. Our ICE user fragments begin with it, so that
     /// [`worker_of_request`](crate::worker_of_request) can tell whose a first check is.
     pub worker: u8,
+    /// Do other units on the port share the streams? Then [`Limits`] on what one stream, one address and the whole server
+    /// may use are the owner's to hold, who knows all units, and a publisher who is connected has the stream only after
+    /// [`begin_publishing`](crate::Sfu::begin_publishing). Default: no.
+    pub shares_streams: bool,
 }
 
 impl Config {
@@ -101,6 +113,7 @@ impl Config {
             limits: Limits::default(),
             coalesce: COALESCE,
             worker: 0,
+            shares_streams: false,
         }
     }
 

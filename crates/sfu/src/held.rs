@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::broadcast::Broadcast;
 use crate::sfu::Sfu;
 use crate::track::Kind;
 use crate::transmit::start_round;
@@ -40,25 +41,33 @@ impl Held {
     }
 }
 
-impl Sfu {
+impl Held {
     /// A packet of video came. `ends` says that the frame is complete with it, or that it should go on at once.
-    pub(crate) fn hold_or_start(&mut self, now: Instant, index: usize, window: Duration, ends: bool) {
-        let Self { broadcasts, active, held, .. } = self;
-        let Some(broadcast) = broadcasts.get_mut(index) else { return };
+    pub(crate) fn hold_or_start(
+        &mut self,
+        now: Instant,
+        broadcast: &mut Broadcast,
+        index: usize,
+        window: Duration,
+        ends: bool,
+        active: &mut [VecDeque<usize>; 2],
+    ) {
         if ends || window.is_zero() || broadcast.viewers.is_empty() {
             broadcast.held_until = None;
         } else {
             if broadcast.held_until.is_some() {
                 return;
             }
-            if held.push(now + window, index) {
+            if self.push(now + window, index) {
                 broadcast.held_until = Some(now + window);
                 return;
             }
         }
         start_round(broadcast, index, Kind::Video, active);
     }
+}
 
+impl Sfu {
     /// Lets go what has waited for long enough.
     pub(crate) fn release_held(&mut self, now: Instant) {
         while let Some((due, index)) = self.held.pop(now) {

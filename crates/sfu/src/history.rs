@@ -99,6 +99,7 @@ pub struct History {
     first_chunk: u64,
     spare: Vec<Vec<u8>>,
     bytes: usize,
+    /// Made with the first packet: a log that nobody fills costs nothing.
     index: Box<[u64]>,
 }
 
@@ -118,7 +119,7 @@ impl History {
             first_chunk: 0,
             spare: Vec::new(),
             bytes: 0,
-            index: vec![u64::MAX; INDEX_SLOTS].into_boxed_slice(),
+            index: Box::default(),
         }
     }
 
@@ -128,6 +129,9 @@ impl History {
         let Ok(len) = u16::try_from(payload.len()) else { return false };
         if self.position_of(meta.sequence).is_some() {
             return false;
+        }
+        if self.index.is_empty() {
+            self.index = vec![u64::MAX; INDEX_SLOTS].into_boxed_slice();
         }
         self.make_room(meta.received, payload.len());
         if self.chunks.back().is_none_or(|chunk| chunk.len() + payload.len() > CHUNK_BYTES) {
@@ -211,6 +215,7 @@ impl History {
         self.entries = VecDeque::new();
         self.chunks = VecDeque::new();
         self.spare = Vec::new();
+        self.index = Box::default();
         self.bytes = 0;
     }
 
@@ -221,7 +226,7 @@ impl History {
     }
 
     fn position_of(&self, sequence: u64) -> Option<u64> {
-        let position = self.index[slot(sequence)];
+        let position = *self.index.get(slot(sequence))?;
         let offset = position.checked_sub(self.base)?;
         let entry = self.entries.get(usize::try_from(offset).ok()?)?;
         (entry.meta.sequence == sequence).then_some(position)

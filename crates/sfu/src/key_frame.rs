@@ -52,6 +52,17 @@ impl KeyFrameRequests {
         due
     }
 
+    /// Is a wish to be passed on to the unit that has the publisher? It goes on once, and again if no key frame has come
+    /// in [`MIN_INTERVAL`]; merging and repeating are that unit's.
+    pub(crate) fn relay(&mut self, now: Instant) -> bool {
+        let told = self.asked.filter(|asked| self.arrived.is_none_or(|arrived| arrived < *asked));
+        let due = self.wanted.is_some() && told.is_none_or(|told| now >= told + MIN_INTERVAL);
+        if due {
+            self.asked = Some(now);
+        }
+        due
+    }
+
     /// When the next request is due, if one is wanted.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let wanted = self.wanted?;

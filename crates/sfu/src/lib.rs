@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod audience;
+mod batch;
 mod broadcast;
 mod bucket;
 mod config;
@@ -17,13 +18,16 @@ mod life;
 mod local;
 mod negotiate;
 mod pacer;
+mod parcel;
 mod peer;
 mod peer_id;
 mod publisher;
 mod receive;
+mod replica;
 mod rewrite;
 mod seeds;
 mod sfu;
+mod share;
 mod signal;
 mod stats;
 mod template;
@@ -32,6 +36,7 @@ mod transmit;
 mod viewer;
 mod wheel;
 
+pub use batch::{Batch, MAX_BATCH_BYTES, MAX_BATCH_PACKETS};
 pub use config::{COALESCE, Config, ConfigError, Limits, STALE_AFTER, Takeover};
 pub use error::{Error, SignalError};
 pub use event::{CloseReason, Event};
@@ -40,8 +45,10 @@ pub use headwater_dtls::Certificate;
 pub use headwater_rtp as rtp;
 pub use headwater_stun::{Transmit, Transport};
 pub use local::{LocalStream, MediaPacket};
+pub use parcel::{Parcel, ufrag_of_request};
 pub use peer::Security;
 pub use peer_id::PeerId;
 pub use sfu::{Datagram, Sfu};
+pub use share::{Notice, Wish};
 pub use signal::{Accepted, Offered, Offering, worker_of_request};
 pub use stats::{PeerInfo, StreamInfo, Totals, TrackInfo};

@@ -1,5 +1,6 @@
 //! Coming and going: what a peer's news mean for its broadcast and for the owner.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use headwater_ice::Path;
@@ -52,7 +53,7 @@ impl Sfu {
         self.pending = self.pending + usize::from(is_pending) - usize::from(was_pending);
     }
 
-    fn unroute(&mut self, path: &Path, id: PeerId) {
+    pub(crate) fn unroute(&mut self, path: &Path, id: PeerId) {
         if self.routes.get(path) == Some(&id) {
             self.routes.remove(path);
         }
@@ -78,6 +79,8 @@ impl Sfu {
         self.events.push_back(Event::Connected(id));
         let Some(peer) = self.peer(id) else { return };
         match peer.role {
+            // Of several units the owner decides, who knows them all.
+            Role::Publisher(_) if self.config.shares_streams => {}
             Role::Publisher(_) => self.take_over(now, id),
             Role::Viewer(_) => self.begin_viewing(now, id),
         }
@@ -93,7 +96,9 @@ impl Sfu {
         for kind in [Kind::Audio, Kind::Video] {
             start_round(broadcast, peer.broadcast, kind, active);
         }
-        if let Some(publisher) = broadcast.publisher {
+        let (index, publisher) = (peer.broadcast, broadcast.publisher);
+        self.note_wishful(index);
+        if let Some(publisher) = publisher {
             self.wake_publisher(publisher);
         }
     }
@@ -115,10 +120,15 @@ impl Sfu {
             }
             self.close_with(now, old, CloseReason::Replaced);
         }
+        self.begin_generation(now, id, index, self.next_generation());
+    }
+
+    pub(crate) fn begin_generation(&mut self, now: Instant, id: PeerId, index: usize, generation: u32) {
         // Pending until here: a broadcast that nobody is in would be dropped.
         if let Some(broadcast) = self.broadcasts.get_mut(index) {
             broadcast.pending.remove(&id);
         }
+        self.note_generation(index, generation);
         self.bind_tracks(now, id, index);
     }
 
@@ -148,7 +158,7 @@ impl Sfu {
             let nth = counts[round_of(kind)];
             counts[round_of(kind)] += 1;
             let Some(track) = broadcast.track_for(kind, nth) else { continue };
-            let formats = broadcast.tracks[track].begin(&formats);
+            let formats = broadcast.tracks[track].begin_as(broadcast.shared.generation, &formats);
             publisher.bind(line, track, formats);
             // Whoever watches has nothing to start with.
             let is_watched = !broadcast.viewers.is_empty();
@@ -173,7 +183,10 @@ impl Sfu {
             if broadcast.live_since.take().is_some() {
                 self.events.push_back(Event::Offline { stream: broadcast.name.clone() });
             }
+            let generation = broadcast.shared.generation;
+            self.note_ended(generation);
         }
+        self.note_wishful(index);
         self.drop_if_empty(index);
     }
 
@@ -204,17 +217,38 @@ impl Sfu {
             self.ufrags.remove(ufrag);
         }
         self.offers.remove(&id);
-        if let Some(sessions) = self.addresses.get_mut(&peer.from) {
-            *sessions -= 1;
-            if *sessions == 0 {
-                self.addresses.remove(&peer.from);
-            }
-        }
+        self.forget_address(peer.from);
         let reason = match peer.state {
             State::Closing(_, reason) => reason,
             _ => CloseReason::ClosedByOwner,
         };
         self.totals.note_closed(reason);
         self.events.push_back(Event::Closed { peer: id, reason });
+    }
+
+    pub(crate) fn forget_address(&mut self, from: IpAddr) {
+        if let Some(sessions) = self.addresses.get_mut(&from) {
+            *sessions -= 1;
+            if *sessions == 0 {
+                self.addresses.remove(&from);
+            }
+        }
+    }
+
+    /// A viewer is on its way: let there be a key frame for it by the time that it is connected.
+    pub(crate) fn prepare_key_frame(&mut self, now: Instant, index: usize) {
+        let broadcast = &mut self.broadcasts[index];
+        // The unit with the publisher asks for one when it is asked for packets.
+        let is_asked = broadcast.shared.remote.as_ref().is_none_or(|remote| remote.subscribed.is_some());
+        for track in broadcast.tracks.iter_mut().filter(|track| is_asked && track.kind == Kind::Video) {
+            if track.has_started() && track.start(now).is_none() {
+                track.key_frames.insist(now);
+            }
+        }
+        let publisher = broadcast.publisher;
+        self.note_wishful(index);
+        if let Some(publisher) = publisher {
+            self.wake_publisher(publisher);
+        }
     }
 }

@@ -48,6 +48,12 @@ impl Sfu {
         if broadcast.publisher.is_some() || broadcast.local.is_some() {
             return Err(SignalError::AlreadyPublished);
         }
+        if broadcast.shared.remote.is_some() {
+            return Err(SignalError::AlreadyPublished);
+        }
+        let generation = self.next_generation();
+        self.note_generation(index, generation);
+        let broadcast = &mut self.broadcasts[index];
         let mut counts = [0; 2];
         let mut tracks = Vec::new();
         for format in formats {
@@ -55,7 +61,7 @@ impl Sfu {
             let nth = &mut counts[round_of(kind)];
             let Some(track) = broadcast.track_for(kind, *nth) else { continue };
             *nth += 1;
-            let format = broadcast.tracks[track].begin(std::slice::from_ref(format))[0];
+            let format = broadcast.tracks[track].begin_as(generation, std::slice::from_ref(format))[0];
             tracks.push((track, format));
         }
         broadcast.local = Some((serial, tracks));
@@ -75,7 +81,7 @@ impl Sfu {
     ) -> bool {
         let now = self.advance(now);
         let ntp = self.clock.ntp(now);
-        let Self { broadcasts, active, events, .. } = self;
+        let Self { broadcasts, active, held, events, .. } = self;
         let Some(broadcast) = broadcasts.get_mut(stream.index) else { return false };
         let Some((serial, tracks)) = &broadcast.local else { return false };
         let (true, Some(&(index, format))) = (*serial == stream.serial, tracks.get(track)) else {
@@ -100,8 +106,11 @@ impl Sfu {
         }
         match kind {
             Kind::Audio => start_round(broadcast, stream.index, kind, active),
-            Kind::Video => self.hold_or_start(now, stream.index, self.config.coalesce, packet.marker),
+            Kind::Video => {
+                held.hold_or_start(now, broadcast, stream.index, self.config.coalesce, packet.marker, active);
+            }
         }
+        self.note_fresh(stream.index);
         stored
     }
 
@@ -115,6 +124,8 @@ impl Sfu {
         if broadcast.live_since.take().is_some() {
             self.events.push_back(Event::Offline { stream: broadcast.name.clone() });
         }
+        let generation = broadcast.shared.generation;
+        self.note_ended(generation);
         self.drop_if_empty(stream.index);
     }
 
@@ -136,6 +147,8 @@ impl Sfu {
         }
         if let Some(publisher) = broadcast.publisher {
             self.wake_publisher(publisher);
+        } else if let Some(&index) = self.names.get(stream) {
+            self.note_wishful(index);
         }
         true
     }

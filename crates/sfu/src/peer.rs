@@ -375,6 +375,12 @@ impl Peer {
         }
     }
 
+    /// Can it be given to another unit? It waits for checks, and of its handshake nothing has been taken yet.
+    pub(crate) fn is_movable(&self) -> bool {
+        let is_untouched = self.heard.is_none() && self.srtp.is_none() && self.waiting.is_empty();
+        matches!((&self.state, &self.ice), (State::Pending(_), Ice::Lite(_))) && is_untouched
+    }
+
     /// Can it be sent media?
     pub(crate) fn is_connected(&self) -> bool {
         self.state == State::Connected

@@ -65,7 +65,7 @@ impl Sfu {
         let id = self.route(path)?;
         self.finish_handshake(now, id);
         let clock = self.clock;
-        let Self { peers, broadcasts, active, totals, .. } = self;
+        let Self { peers, broadcasts, active, held, totals, .. } = self;
         let (_, peer) = peers.get_mut(id.index as usize).ok_or(Error::Unrouted)?;
         let Some(len) = peer.open_rtp(now, path, datagram.contents) else {
             totals.unauthentic += 1;
@@ -91,8 +91,11 @@ impl Sfu {
             }
             match broadcast.tracks[track].kind {
                 Kind::Audio => start_round(broadcast, index, Kind::Audio, active),
-                Kind::Video => self.hold_or_start(now, index, self.config.coalesce, goes_on),
+                Kind::Video => {
+                    held.hold_or_start(now, broadcast, index, self.config.coalesce, goes_on, active);
+                }
             }
+            self.note_media(index);
         }
         self.schedule(id);
         Ok(())
@@ -128,6 +131,8 @@ impl Sfu {
                 publisher_to_wake = broadcast.publisher;
             }
         }
+        let (index, is_publisher) = (peer.broadcast, matches!(peer.role, Role::Publisher(_)));
+        self.note_rtcp(index, is_publisher);
         self.schedule(id);
         if let Some(publisher) = publisher_to_wake {
             self.wake_publisher(publisher);

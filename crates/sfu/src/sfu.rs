@@ -22,6 +22,7 @@ use crate::held::Held;
 use crate::peer::{Peer, Role};
 use crate::peer_id::PeerId;
 use crate::seeds::Seeds;
+use crate::share::Sharing;
 use crate::track::Kind;
 use crate::wheel::Wheel;
 
@@ -93,6 +94,7 @@ pub struct Sfu {
     pub(crate) unix: Duration,
     pub(crate) now: Instant,
     pub(crate) totals: crate::stats::Totals,
+    pub(crate) sharing: Sharing,
 }
 
 impl Sfu {
@@ -130,6 +132,7 @@ impl Sfu {
             unix,
             now,
             totals: crate::stats::Totals::default(),
+            sharing: Sharing::default(),
             config,
         })
     }

@@ -103,7 +103,8 @@ impl Sfu {
         if broadcast.live_since.is_none() {
             return Err(SignalError::NotLive);
         }
-        if broadcast.viewers.len() >= self.config.limits.viewers_per_stream {
+        let limits = &self.config.limits;
+        if !self.config.shares_streams && broadcast.viewers.len() >= limits.viewers_per_stream {
             return Err(SignalError::LimitReached("the stream has as many viewers as this server permits"));
         }
         let offer = Session::parse(offer).map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
@@ -202,11 +203,17 @@ impl Sfu {
             Some(Peer { role: Role::Publisher(publisher), .. }) => {
                 publisher.agreements().map(|agreement| agreement.kind).collect()
             }
-            _ => broadcast.tracks.iter().map(|track| track.kind).collect(),
+            _ => match &broadcast.shared.remote {
+                Some(remote) => remote.kinds.clone(),
+                None => broadcast.tracks.iter().map(|track| track.kind).collect(),
+            },
         }
     }
 
     fn check_limits(&self, stream: &str, from: IpAddr) -> Result<(), SignalError> {
+        if self.config.shares_streams {
+            return Ok(());
+        }
         let limits = &self.config.limits;
         let from = counted_as(from);
         if !self.names.contains_key(stream) && self.broadcasts.len() >= limits.streams {
@@ -326,19 +333,6 @@ impl Sfu {
         }
         lines.shrink_to_fit();
         lines
-    }
-
-    /// A viewer is on its way: let there be a key frame for it by the time that it is connected.
-    fn prepare_key_frame(&mut self, now: Instant, index: usize) {
-        let broadcast = &mut self.broadcasts[index];
-        for track in broadcast.tracks.iter_mut().filter(|track| track.kind == Kind::Video) {
-            if track.has_started() && track.start(now).is_none() {
-                track.key_frames.insist(now);
-            }
-        }
-        if let Some(publisher) = broadcast.publisher {
-            self.wake_publisher(publisher);
-        }
     }
 }
 

@@ -43,6 +43,12 @@ pub struct Totals {
     pub silent: u64,
     /// Replaced by another publisher.
     pub replaced: u64,
+    /// Packets handed to other units on the same port. This and the next two are the owner's to count.
+    pub handed_off: u64,
+    /// Packets that were to be handed over, and were dropped because the other unit did not take them in time.
+    pub hand_off_drops: u64,
+    /// Datagrams that arrived at the wrong unit's socket, though their session had found its unit.
+    pub wrong_worker: u64,
 }
 
 impl Totals {
@@ -68,6 +74,8 @@ pub struct StreamInfo {
     pub is_live: bool,
     /// For how long.
     pub live_for: Duration,
+    /// Is its publisher at another unit? That one's entry tells of the tracks.
+    pub is_replica: bool,
     /// Connected viewers.
     pub viewers: usize,
     /// Its media lines: kind, codec name, and for video the size where the codec tells.
@@ -141,6 +149,7 @@ impl Sfu {
             live_for: broadcast
                 .live_since
                 .map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
+            is_replica: broadcast.shared.remote.is_some(),
             viewers: broadcast
                 .viewers
                 .iter()

@@ -1,15 +1,17 @@
 //! One media line of a broadcast: its history, its formats, its newest key frame and its clock.
 
 mod picture_ids;
+mod replica;
 
 use std::time::{Duration, Instant};
 
 use headwater_rtp::payload::{self, Codec, Places, vp8, vp9};
 use headwater_rtp::{NtpTime, Packet, SequenceNumber, Unwrapper};
 
-use crate::history::{Carried, Cursor, History, Meta};
+use crate::history::{Carried, Cursor, History, MAX_AGE, Meta};
 use crate::key_frame::KeyFrameRequests;
 use crate::track::picture_ids::PictureIds;
+pub(crate) use crate::track::replica::TrackState;
 
 /// A cached key frame older than this is no place to start.
 pub const MAX_CATCH_UP_AGE: Duration = Duration::from_millis(1500);
@@ -21,6 +23,9 @@ const MAX_FORMATS: usize = 32;
 const MAX_KEY_FRAME_PACKETS: u64 = 1024;
 /// The most packets with parameter sets and the like before a key frame's picture.
 const MAX_PARAMETER_PACKETS: u64 = 8;
+/// Each publisher has a range of its own for extended sequence numbers, so that they never repeat, not even when the next
+/// one publishes through another unit: its generation stands above this bit.
+const GENERATION_SHIFT: u32 = 40;
 
 /// Audio or video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,8 +101,6 @@ pub struct Track {
     pub key_frames: KeyFrameRequests,
     formats: Vec<Format>,
     generation: u32,
-    sequence_base: u64,
-    highest_sequence: u64,
     unwrapper: Unwrapper,
     picture_ids: PictureIds,
     /// A payload whose picture id was widened.
@@ -126,8 +129,6 @@ impl Track {
             key_frames: KeyFrameRequests::default(),
             formats: Vec::new(),
             generation: 0,
-            sequence_base: 0,
-            highest_sequence: 0,
             unwrapper: Unwrapper::default(),
             picture_ids: PictureIds::default(),
             widened: Vec::new(),
@@ -143,10 +144,13 @@ impl Track {
     /// A new publisher takes over: its sequence numbers, picture ids and clock have nothing to do with those
     /// before. Returns the track's index for each of its formats.
     pub fn begin(&mut self, formats: &[Format]) -> Vec<u8> {
+        self.begin_as(self.generation + 1, formats)
+    }
+
+    /// The same with a number for the publisher, which is higher than that of any before.
+    pub fn begin_as(&mut self, generation: u32, formats: &[Format]) -> Vec<u8> {
         self.end();
-        self.generation += 1;
-        // Extended numbers never repeat: the next publisher's begin beyond every number of the last.
-        self.sequence_base = (self.highest_sequence & !0xffff) + (2 << 16);
+        self.generation = generation;
         self.unwrapper = Unwrapper::default();
         self.picture_ids = PictureIds::default();
         if self.formats.len() + formats.len() > MAX_FORMATS {
@@ -207,8 +211,14 @@ impl Track {
         let Some(codec) = self.formats.get(parts.format as usize).map(|format| format.codec) else {
             return Pushed::Duplicate;
         };
-        let sequence = self.sequence_base + self.unwrapper.unwrap(parts.sequence);
+        let unwrapped = self.unwrapper.unwrap(parts.sequence);
+        if unwrapped >> GENERATION_SHIFT != 0 {
+            return Pushed::Duplicate;
+        }
+        let sequence = (u64::from(self.generation) << GENERATION_SHIFT) + unwrapped;
         let mut descriptor = payload::describe(codec, payload);
+        // Out of the way of the borrow checker, and back at the end: its memory is used again.
+        let mut widened = std::mem::take(&mut self.widened);
         let mut payload = payload;
         if let Some(id) = &mut descriptor.picture_id {
             let is_narrow = id.bits < 15;
@@ -216,12 +226,12 @@ impl Track {
             if is_narrow {
                 // Once here, so that it need not be done for each viewer.
                 let tl0 = descriptor.tl0_picture_index.unwrap_or_default();
-                self.widened.clear();
+                widened.clear();
                 match codec {
-                    Codec::Vp8 => vp8::write_rewritten(payload, id.value, tl0, &mut self.widened),
-                    _ => vp9::write_rewritten(payload, id.value, tl0, &mut self.widened),
+                    Codec::Vp8 => vp8::write_rewritten(payload, id.value, tl0, &mut widened),
+                    _ => vp9::write_rewritten(payload, id.value, tl0, &mut widened),
                 }
-                payload = &self.widened;
+                payload = &widened;
             }
         }
         let meta = Meta {
@@ -235,16 +245,28 @@ impl Track {
             places: Places::of(codec, payload),
             extensions: parts.carried,
         };
+        let pushed = self.store(ntp, meta, payload);
+        self.widened = widened;
+        pushed
+    }
+
+    /// Stores a packet that is described already.
+    pub(crate) fn store(&mut self, ntp: NtpTime, meta: Meta, payload: &[u8]) -> Pushed {
+        let Meta { sequence, timestamp, received, descriptor, .. } = meta;
         let cursor = self.history.end();
         if !self.history.push(meta, payload) {
             return Pushed::Duplicate;
         }
-        self.uses_playout_delay |= parts.carried.playout_delay.is_some();
-        self.highest_sequence = self.highest_sequence.max(sequence);
+        self.uses_playout_delay |= meta.extensions.playout_delay.is_some();
         if let Some(key) = &mut self.key_frame {
             key.bytes += payload.len();
         }
-        let age = self.key_frame.map_or(i32::MAX, |key| parts.timestamp.wrapping_sub(key.timestamp) as i32);
+        // Timestamps tell before from behind for half their range only, which is less than seven hours.
+        let is_recent = |then: Instant| received.saturating_duration_since(then) <= MAX_AGE;
+        let age = self
+            .key_frame
+            .filter(|key| is_recent(key.received))
+            .map_or(i32::MAX, |key| timestamp.wrapping_sub(key.timestamp) as i32);
         let begins = descriptor.key_frame && age > 0;
         if let Some(key) = &mut self.key_frame
             && descriptor.key_frame
@@ -255,25 +277,20 @@ impl Track {
             (key.cursor, key.sequence) = (cursor, sequence);
         }
         if begins {
-            self.key_frame = Some(KeyFrame {
-                cursor,
-                sequence,
-                timestamp: parts.timestamp,
-                received,
-                bytes: payload.len(),
-            });
+            self.key_frame = Some(KeyFrame { cursor, sequence, timestamp, received, bytes: payload.len() });
             self.key_frames.note_arrived(received);
         }
         if descriptor.resolution.is_some() {
             self.resolution = descriptor.resolution;
         }
-        if self.latest.is_none_or(|latest| (parts.timestamp.wrapping_sub(latest.timestamp) as i32) >= 0)
-            || self.arrived.is_none()
-        {
-            self.latest = Some(Latest { timestamp: parts.timestamp, received, format: parts.format });
+        let is_newest = |latest: Latest| {
+            !is_recent(latest.received) || (timestamp.wrapping_sub(latest.timestamp) as i32) >= 0
+        };
+        if self.latest.is_none_or(is_newest) || self.arrived.is_none() {
+            self.latest = Some(Latest { timestamp, received, format: meta.format });
         }
         if self.arrived.is_none() {
-            self.arrived = Some(SenderClock { ntp, timestamp: parts.timestamp });
+            self.arrived = Some(SenderClock { ntp, timestamp });
         }
         Pushed::Stored { key_frame: begins }
     }
@@ -388,9 +405,14 @@ impl Track {
         if by_report { self.reported } else { self.arrived }
     }
 
+    /// Does the newest packet lie beyond this one?
+    pub(crate) fn is_behind(&self, sequence: u64) -> bool {
+        self.history.newest().is_some_and(|newest| sequence < newest.meta.sequence)
+    }
+
     /// Payload bytes per second of late, roughly.
     pub fn bitrate(&self) -> u64 {
-        self.history.bytes() as u64 / crate::history::MAX_AGE.as_secs()
+        self.history.bytes() as u64 / MAX_AGE.as_secs()
     }
 
     /// When the newest packet arrived.

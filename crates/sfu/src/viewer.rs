@@ -105,6 +105,16 @@ impl Viewer {
         &self.lines
     }
 
+    /// It is at another unit now: `track` tells each line in turn where its track stands there. Lines without one are gone.
+    pub(crate) fn place_lines(&mut self, mut track: impl FnMut() -> Option<usize>) {
+        self.lines.retain_mut(|line| {
+            track().is_some_and(|place| {
+                line.track = place;
+                true
+            })
+        });
+    }
+
     /// It is connected: every line starts at the best place its track has, and asks for a key frame where there
     /// is none.
     pub(crate) fn begin(&mut self, now: Instant, tracks: &mut [Track]) {

@@ -68,3 +68,17 @@ fn a_picture_whose_parameter_sets_may_be_missing_is_no_start() {
     push(&mut track, now, 4, 3, false, PICTURE);
     assert!(may_start(&track));
 }
+
+#[test]
+fn a_key_frame_counts_though_the_last_one_was_ten_hours_ago() {
+    let (mut track, start) = (h264(), Instant::now());
+    push(&mut track, start, 1, 1, true, PARAMETERS);
+    // Half the range of timestamps is less than seven hours of 90 kHz.
+    let (hours, frame) = (Duration::from_secs(36_000), 36_000 * 30);
+    assert_eq!(
+        push(&mut track, start + hours, 2, frame, true, PARAMETERS),
+        Pushed::Stored { key_frame: true }
+    );
+    assert_eq!(track.live_timestamp(), Some(frame * 3000));
+    assert!(track.start(start + hours).is_some());
+}

@@ -8,3 +8,5 @@ mod life;
 mod media;
 mod rig;
 mod storm;
+mod units;
+mod wired;
