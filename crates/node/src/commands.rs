@@ -318,6 +318,8 @@ impl Worker {
     }
 }
 
+type SessionCommand = Box<dyn FnOnce(Option<&mut Worker>) + Send>;
+
 /// Runs a command on the worker that has a session, with `None` if there is no such session.
 fn on_session(
     inner: &Arc<Inner>,
@@ -338,7 +340,7 @@ fn on_session(
         let moved_to = worker.inner.directory.as_ref().filter(|_| has_moved).and_then(|it| it.worker_of(id));
         if moved_to.is_some_and(|to| to != worker.index) {
             // A box, or the type would hold itself.
-            let command: Box<dyn FnOnce(Option<&mut Worker>) + Send> = Box::new(command);
+            let command: SessionCommand = Box::new(command);
             on_session(&worker.inner, id, hops + 1, command);
         } else {
             command(Some(worker));

@@ -320,6 +320,13 @@ mod tests {
         assert_eq!(directory.worker_of_ufrag("ufrag3"), Some((1, true)));
         assert_eq!(directory.worker_of_ufrag("ufrag4"), Some((0, false)));
 
+        // An ICE restart, and one that moves.
+        directory.rename(id(3), &["ufrag3".to_owned(), "other".to_owned()]);
+        assert!(directory.place(id(4), 3) && !directory.place(id(9), 3));
+        assert_eq!(directory.worker_of_ufrag("other"), Some((1, true)));
+        assert_eq!(directory.worker_of_ufrag("ufrag4"), Some((3, true)));
+        assert_eq!(directory.worker_of(id(4)), Some(3));
+
         directory.forget_worker(1);
         directory.leave(id(2));
         directory.leave(id(2));

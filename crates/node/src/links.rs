@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use headwater_sfu::{Batch, Sfu};
 
-use crate::WorkerHandle;
+use crate::handle::WorkerHandle;
 
 /// Batches that may wait for a worker, of each other one. At a batch every few milliseconds this is some tenths of a
 /// second; who is so far behind has lost the picture anyway.
@@ -96,7 +96,7 @@ impl Links {
     }
 
     /// Takes what others have handed over. Returns whether there was something. HOT.
-    pub(crate) fn take(&mut self, now: Instant, sfu: &mut Sfu) -> bool {
+    pub(crate) fn take(&self, now: Instant, sfu: &mut Sfu) -> bool {
         let mut any = false;
         for link in &self.incoming {
             for _ in 0..RING_BATCHES {

@@ -40,11 +40,9 @@ impl Worker {
         match self.sfu.handle_datagram(self.now, datagram) {
             // Its first check is enough to remember it by; the rest comes the same way. And only what authenticated is worth
             // remembering.
-            Ok(()) if is_check && stray.from != self.index => {
-                if !self.give_away(&stray) {
-                    let learn = Message::Learn { remote: stray.remote, worker: self.index };
-                    self.inner.workers()[stray.from].send(learn);
-                }
+            Ok(()) if is_check && stray.from != self.index && !self.give_away(&stray) => {
+                let learn = Message::Learn { remote: stray.remote, worker: self.index };
+                self.inner.workers()[stray.from].send(learn);
             }
             // It has moved on while this was on its way.
             Err(Error::Unrouted) => {

@@ -19,7 +19,7 @@ use crate::links::Links;
 use crate::placement::News;
 use crate::session_id::SessionId;
 use crate::strays::{self, Stray, Strays};
-use crate::{Inner, StartError, WorkerHandle};
+use crate::{Inner, StartError};
 
 /// Messages taken in one turn, so that a flood of commands does not starve the media.
 const MESSAGES_PER_TURN: usize = 256;
@@ -149,6 +149,7 @@ impl Worker {
         while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
             self.inner.panics.fetch_add(1, Ordering::Relaxed);
             self.restarts += 1;
+            self.inner.events.restarted(self.index);
             tracing::error!(
                 worker = self.index,
                 sessions = self.sessions.len(),
@@ -190,10 +191,10 @@ impl Worker {
             self.receive();
             self.now = Clock::read().now();
             self.take_batches();
-            self.hand_off();
             if self.sfu.poll_timeout().is_some_and(|due| due <= self.now) {
                 self.sfu.handle_timeout(self.now);
             }
+            self.hand_off();
             self.send();
             self.tell();
             self.share();
@@ -327,6 +328,7 @@ impl Worker {
                         let role = if info.is_publisher { "publisher" } else { "viewer" };
                         tracing::info!(stream = info.stream, ?session, "{role} connected");
                         self.note_connected(*peer, session, info.is_publisher);
+                        self.inner.events.connected(session, &info.stream, info.is_publisher);
                     }
                 }
                 Event::Closed { peer, reason } => {
@@ -335,10 +337,17 @@ impl Worker {
                             self.note_closed(session, &ended);
                         }
                         tracing::info!(?session, reason = reason.as_str(), "session ended");
+                        self.inner.events.closed(session, *reason);
                     }
                 }
-                Event::Live { stream } => tracing::info!(stream, "live"),
-                Event::Offline { stream } => tracing::info!(stream, "offline"),
+                Event::Live { stream } => {
+                    tracing::info!(stream, "live");
+                    self.inner.events.live(self.index, stream);
+                }
+                Event::Offline { stream } => {
+                    tracing::info!(stream, "offline");
+                    self.inner.events.offline(self.index, stream);
+                }
                 _ => {}
             }
         }
@@ -402,35 +411,5 @@ impl Outbox {
                 return;
             }
         }
-    }
-}
-
-impl WorkerHandle {
-    /// Gives a worker a message and wakes it.
-    pub(crate) fn send(&self, message: Message) {
-        if self.sender.send(message).is_ok() {
-            self.wake();
-        }
-    }
-
-    /// Gives a worker a datagram that arrived elsewhere, unless too many wait already: whoever floods one worker with
-    /// datagrams that name another must not fill the memory.
-    pub(crate) fn send_stray(&self, stray: Stray) {
-        if self.strays.fetch_add(1, Ordering::Relaxed) < MAX_STRAYS {
-            self.send(Message::Stray(stray));
-        } else {
-            self.strays.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Wakes it if it sleeps.
-    pub(crate) fn wake_if_asleep(&self) {
-        if self.sleep.has_to_be_woken() {
-            self.wake();
-        }
-    }
-
-    pub(crate) fn wake(&self) {
-        let _ = self.waker.wake();
     }
 }

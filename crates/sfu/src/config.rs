@@ -93,8 +93,7 @@ pub struct Config {
     /// How long the first packets of a video frame may wait for the last, so that the frame leaves as one message for each
     /// viewer. Zero forwards each as it comes. Default: [`COALESCE`].
     pub coalesce: Duration,
-    /// Which of several units on one port this is. Our ICE user fragments begin with it, so that
-    /// [`worker_of_request`](crate::worker_of_request) can tell whose a first check is.
+    /// Which of several units on one port this is. Our ICE user fragments begin with it, so that they differ.
     pub worker: u8,
     /// Do other units on the port share the streams? Then [`Limits`] on what one stream, one address and the whole server
     /// may use are the owner's to hold, who knows all units, and a publisher who is connected has the stream only after

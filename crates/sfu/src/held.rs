@@ -52,7 +52,7 @@ impl Held {
         ends: bool,
         active: &mut [VecDeque<usize>; 2],
     ) {
-        if ends || window.is_zero() || broadcast.viewers.is_empty() {
+        if ends || window.is_zero() || (broadcast.viewers.is_empty() && !broadcast.shared.has_links()) {
             broadcast.held_until = None;
         } else {
             if broadcast.held_until.is_some() {
@@ -76,6 +76,7 @@ impl Sfu {
             if let Some(broadcast) = broadcasts.get_mut(index).filter(|b| b.held_until == Some(due)) {
                 broadcast.held_until = None;
                 start_round(broadcast, index, Kind::Video, active);
+                self.note_fresh(index);
             }
         }
     }

@@ -50,5 +50,5 @@ pub use peer::Security;
 pub use peer_id::PeerId;
 pub use sfu::{Datagram, Sfu};
 pub use share::{Notice, Wish};
-pub use signal::{Accepted, Offered, Offering, worker_of_request};
+pub use signal::{Accepted, Offered, Offering};
 pub use stats::{PeerInfo, StreamInfo, Totals, TrackInfo};

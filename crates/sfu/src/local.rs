@@ -110,7 +110,7 @@ impl Sfu {
                 held.hold_or_start(now, broadcast, stream.index, self.config.coalesce, packet.marker, active);
             }
         }
-        self.note_fresh(stream.index);
+        self.note_media(stream.index, index);
         stored
     }
 

@@ -79,10 +79,11 @@ impl Sfu {
         peer.broadcast = index;
         let broadcast = &mut self.broadcasts[index];
         if let Role::Viewer(viewer) = &mut peer.role {
-            let mut lines = lines.into_iter();
-            viewer.place_lines(|| {
-                let (kind, nth) = lines.next()?;
-                broadcast.track_for(kind, nth)
+            let mut places = lines.into_iter();
+            viewer.lines_mut().retain_mut(|line| {
+                let place = places.next().and_then(|(kind, nth)| broadcast.track_for(kind, nth));
+                line.track = place.unwrap_or(line.track);
+                place.is_some()
             });
         }
         let is_viewer = matches!(peer.role, Role::Viewer(_));

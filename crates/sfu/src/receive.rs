@@ -95,7 +95,7 @@ impl Sfu {
                     held.hold_or_start(now, broadcast, index, self.config.coalesce, goes_on, active);
                 }
             }
-            self.note_media(index);
+            self.note_media(index, track);
         }
         self.schedule(id);
         Ok(())

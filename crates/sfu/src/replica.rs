@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::batch::Batch;
+use headwater_rtp::NtpAnchor;
+
+use crate::batch::{Batch, Entry};
 use crate::broadcast::{Broadcast, MAX_TRACKS, round_of};
 use crate::event::CloseReason;
 use crate::sfu::Sfu;
@@ -41,42 +43,26 @@ impl Sfu {
     /// Takes the packets that another unit hands over. HOT.
     pub fn handle_batch(&mut self, now: Instant, batch: &Batch) {
         let now = self.advance(now);
-        let window = self.config.coalesce;
-        let Self { sharing, broadcasts, active, held, clock, .. } = self;
+        let Self { sharing, broadcasts, active, clock, .. } = self;
         let mut rest = &batch.bytes[..];
-        let mut known = None;
-        for entry in &batch.entries {
-            let (payload, behind) = rest.split_at(usize::from(entry.len));
+        // Packets of a stream stand together.
+        for entries in batch.entries.chunk_by(|a, b| a.meta.generation == b.meta.generation) {
+            let (payloads, behind) = rest.split_at(entries.iter().map(|entry| usize::from(entry.len)).sum());
             rest = behind;
-            let generation = entry.meta.generation;
-            // Packets of a stream stand together.
-            let index = match known {
-                Some((last, index)) if last == generation => index,
-                _ => {
-                    let index = sharing.by_generation.get(&generation).copied();
-                    known = Some((generation, index));
-                    if let Some(broadcast) = index.and_then(|index| broadcasts.get_mut(index)) {
-                        note_wishful(&mut sharing.wishful, broadcast, index);
-                        if batch.is_after_loss {
-                            want_key_frames(now, broadcast);
-                        }
-                    }
-                    index
-                }
-            };
-            let Some(index) = index else { continue };
+            let Some(&index) = sharing.by_generation.get(&entries[0].meta.generation) else { continue };
             let Some(broadcast) = broadcasts.get_mut(index) else { continue };
-            let Some(track) = local_track(broadcast, generation, entry.track) else { continue };
-            let into = &mut broadcast.tracks[track];
-            let kind = into.kind;
-            // What comes late was repaired, and others wait for it.
-            let goes_on = entry.meta.marker || into.is_behind(entry.meta.sequence);
-            if into.store(clock.ntp(entry.meta.received), entry.meta, payload) != Pushed::Duplicate {
-                broadcast.live_since.get_or_insert(now);
-                match kind {
-                    Kind::Audio => start_round(broadcast, index, kind, active),
-                    Kind::Video => held.hold_or_start(now, broadcast, index, window, goes_on, active),
-                }
+            if broadcast.shared.remote.is_none() {
+                continue;
+            }
+            note_wishful(&mut sharing.wishful, broadcast, Some(index));
+            if batch.is_after_loss {
+                want_key_frames(now, broadcast);
+            }
+            broadcast.live_since.get_or_insert(now);
+            let stored = store(broadcast, clock, entries, payloads);
+            // Its frame has waited for its last packet where it came from.
+            for kind in [Kind::Audio, Kind::Video].into_iter().filter(|kind| stored[round_of(*kind)]) {
+                start_round(broadcast, index, kind, active);
             }
         }
         for report in &batch.reports {
@@ -184,6 +170,23 @@ impl Sfu {
             self.drop_if_empty(index);
         }
     }
+}
+
+/// Stores packets of one stream, whose payloads follow each other, and returns which kinds there are among them.
+fn store(broadcast: &mut Broadcast, clock: &NtpAnchor, entries: &[Entry], mut payloads: &[u8]) -> [bool; 2] {
+    let Broadcast { shared, tracks, .. } = broadcast;
+    let mut stored = [false; 2];
+    let Some(remote) = &shared.remote else { return stored };
+    for entry in entries {
+        let (payload, behind) = payloads.split_at(usize::from(entry.len));
+        payloads = behind;
+        let ours = remote.tracks.get(usize::from(entry.track)).copied().unwrap_or(NONE);
+        if let Some(track) = tracks.get_mut(usize::from(ours)) {
+            let pushed = track.store(|| clock.ntp(entry.meta.received), entry.meta, payload);
+            stored[round_of(track.kind)] |= pushed != Pushed::Duplicate;
+        }
+    }
+    stored
 }
 
 /// Our index of another unit's track.

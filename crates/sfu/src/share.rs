@@ -147,12 +147,13 @@ impl Sfu {
         let Self { sharing, broadcasts, .. } = self;
         for index in &sharing.fresh {
             let Some(broadcast) = broadcasts.get_mut(*index) else { continue };
-            let Broadcast { shared, tracks, .. } = broadcast;
+            let Broadcast { shared, tracks, held_until, .. } = broadcast;
             let Some(link) = shared.links.iter_mut().find(|link| link.unit == unit) else { continue };
             for (track, (place, (cursor, reported))) in
                 tracks.iter().zip(link.cursors.iter_mut().zip(&mut link.reported).enumerate())
             {
-                if !read_track(now, track, place as u8, cursor, batch) {
+                let is_held = held_until.is_some() && track.kind == Kind::Video;
+                if !is_held && !read_track(now, track, place as u8, cursor, batch) {
                     return true;
                 }
                 if let Some(clock) = track.clock(true)
@@ -242,13 +243,16 @@ impl Sfu {
         }
     }
 
-    /// A publisher's media has come.
-    pub(crate) fn note_media(&mut self, index: usize) {
+    /// A publisher's media has come. Video is handed over with its frame, when it is let go here.
+    pub(crate) fn note_media(&mut self, index: usize, track: usize) {
         if self.config.shares_streams
             && let Some(broadcast) = self.broadcasts.get_mut(index)
         {
             broadcast.shared.is_heard = true;
-            note_fresh(&mut self.sharing, broadcast, index);
+            let is_video = broadcast.tracks.get(track).is_some_and(|track| track.kind == Kind::Video);
+            if !is_video || broadcast.held_until.is_none() {
+                note_fresh(&mut self.sharing, broadcast, index);
+            }
         }
     }
 
@@ -295,6 +299,13 @@ impl Sfu {
         for generation in ended {
             self.handle_notice(now, unit, &Notice(News::Ended { generation }));
         }
+    }
+}
+
+impl Shared {
+    /// Do other units want its packets?
+    pub(crate) fn has_links(&self) -> bool {
+        !self.links.is_empty()
     }
 }
 

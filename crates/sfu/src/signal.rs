@@ -341,13 +341,6 @@ pub(crate) fn parameters_match(codec: headwater_rtp::Codec, known: &str, offered
     sdp::plays(codec.name(), known, offered)
 }
 
-/// The worker that a Binding request's user fragment names, if it is one of ours.
-pub fn worker_of_request(datagram: &[u8]) -> Option<usize> {
-    let ufrag = headwater_ice::ufrag_of_request(datagram)?;
-    let prefix = ufrag.get(..2)?;
-    usize::from_str_radix(prefix, 16).ok()
-}
-
 fn worker_prefix(worker: u8) -> String {
     format!("{worker:02x}")
 }

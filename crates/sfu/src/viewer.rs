@@ -100,19 +100,14 @@ impl Viewer {
         }
     }
 
+    /// Its lines, to move them to another unit.
+    pub(crate) fn lines_mut(&mut self) -> &mut Vec<Line> {
+        &mut self.lines
+    }
+
     /// Its lines.
     pub(crate) fn lines(&self) -> &[Line] {
         &self.lines
-    }
-
-    /// It is at another unit now: `track` tells each line in turn where its track stands there. Lines without one are gone.
-    pub(crate) fn place_lines(&mut self, mut track: impl FnMut() -> Option<usize>) {
-        self.lines.retain_mut(|line| {
-            track().is_some_and(|place| {
-                line.track = place;
-                true
-            })
-        });
     }
 
     /// It is connected: every line starts at the best place its track has, and asks for a key frame where there

@@ -100,6 +100,12 @@ impl Client {
         self.events.iter().any(|event| matches!(event, Event::Closed { reason, .. } if *reason == goodbye))
     }
 
+    /// Its address changes, as seen from the server: a NAT has forgotten it.
+    pub(crate) fn rebind(&mut self) {
+        self.socket = UdpSocket::bind("127.0.0.1:0").expect("loopback can be bound");
+        self.socket.set_nonblocking(true).expect("it is a socket");
+    }
+
     /// One turn of the client's loop; it never waits.
     pub(crate) fn turn(&mut self) {
         let now = Instant::now();

@@ -1,8 +1,9 @@
 //! Several workers on one port.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::net::UdpSocket;
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use headwater_node::{Node, SessionInfo, Trickle};
 
@@ -101,8 +102,8 @@ fn sessions_are_found_by_their_names_wherever_they_have_gone() {
         .filter(|session| session.id.to_string()[..2] != format!("{:02x}", session.worker))
         .count();
     assert!(moved > 0, "some have moved");
-    for index in 1..clients.len() {
-        let id = clients[index].session.as_ref().expect("accepted").id;
+    for viewer in &clients[1..] {
+        let id = viewer.session.as_ref().expect("accepted").id;
         let restart = "a=ice-ufrag:abcdefgh\r\na=ice-pwd:aaaaaaaaaaaaaaaaaaaaaaaa\r\nm=video 9 RTP/AVP 0\r\na=mid:0\r\n";
         let trickled = answer(|reply| node.trickle(id, restart.to_owned(), Some("ice-0".to_owned()), reply));
         let Ok(Trickle::Restarted { etag, .. }) = trickled else { panic!("{trickled:?}") };
@@ -132,10 +133,67 @@ fn a_worker_that_fails_costs_its_own_sessions_only() {
     assert!(clients.len() > 1);
     play(&mut clients, 30);
     // The one that failed knows what is live, and takes viewers again.
-    clients.extend((0..8).map(|_| Client::viewer(&node, "s")));
+    clients.extend((0..16).map(|_| Client::viewer(&node, "s")));
     play(&mut clients, 30);
     assert!(node.counters().viewers_by_worker.iter().all(|viewers| *viewers > 0));
     node.shutdown(Duration::from_secs(5));
+}
+
+#[test]
+fn a_worker_that_is_busy_for_long_loses_packets_and_plays_on() {
+    let node = node(2);
+    let mut clients = watched(&node, 12);
+    let all = sessions(&node);
+    let home = all.iter().find(|session| session.peer.is_publisher).expect("live").worker;
+    let other = all.iter().find(|session| session.worker != home).expect("some are elsewhere").id;
+    let (release, wait) = channel::<()>();
+    node.trickle(other, String::new(), None, move |_| {
+        let _ = wait.recv();
+    });
+    // A frame every 10 ms, each a batch.
+    let start = Instant::now();
+    until(&mut clients, "waiting", |_| start.elapsed() > Duration::from_millis(1500));
+    drop(release);
+    play(&mut clients, 30);
+    let totals = node.counters().totals;
+    assert!(totals[home].hand_off_drops > 0, "{totals:?}");
+    assert_eq!(totals.iter().map(|totals| totals.wrong_worker + totals.unauthentic).sum::<u64>(), 0);
+    node.shutdown(Duration::from_secs(5));
+}
+
+#[test]
+fn a_session_whose_address_changes_is_heard_through_whichever_socket() {
+    let node = node(4);
+    let mut clients = watched(&node, 8);
+    let homes = |node: &Node| -> HashMap<_, _> {
+        sessions(node).into_iter().map(|session| (session.id, session.worker)).collect()
+    };
+    let before = homes(&node);
+    clients[1..].iter_mut().for_each(Client::rebind);
+    // Until their next checks nothing arrives; media follows when the old address has been silent for three seconds.
+    clients[1..].iter_mut().for_each(|client| client.received = 0);
+    play(&mut clients, 50);
+    assert!(wrong(&node) > 0, "that eight new addresses all hash as before has a chance of one in 65,000");
+    assert_eq!(homes(&node), before);
+    node.shutdown(Duration::from_secs(5));
+}
+
+#[test]
+fn checks_for_nobody_are_not_passed_on() {
+    let node = node(4);
+    let stranger = UdpSocket::bind("127.0.0.1:0").expect("loopback can be bound");
+    for round in 0..200_u32 {
+        // A Binding request with a user name of ours for every worker, and no integrity (RFC 8489 §5).
+        let mut check = vec![0, 1, 0, 16, 0x21, 0x12, 0xa4, 0x42];
+        check.extend_from_slice(&[round as u8; 12]);
+        check.extend_from_slice(&[0, 6, 0, 12]);
+        check.extend_from_slice(format!("{:02x}ab{:04x}:xyz", round % 4, round).as_bytes());
+        stranger.send_to(&check, node.media_addresses()[0]).expect("loopback takes it");
+    }
+    let refused = |node: &Node| node.counters().totals.iter().map(|totals| totals.unrouted).sum::<u64>();
+    until(&mut [], "refusing", |_| refused(&node) >= 200);
+    assert_eq!(refused(&node), 200, "each by one worker");
+    node.shutdown(Duration::from_secs(1));
 }
 
 #[test]

@@ -311,6 +311,7 @@ impl Units {
             wire.batches.drain(..).for_each(|batch| unit.handle_batch(now, &batch));
         }
         let unit = &mut self.units[index];
+        unit.handle_timeout(now);
         for (to, wire) in self.wires[index].iter_mut().enumerate().filter(|(to, _)| *to != index) {
             let mut has_more = true;
             while has_more {
@@ -331,7 +332,6 @@ impl Units {
                 wire.batches.push_back(batch);
             }
         }
-        unit.handle_timeout(now);
         let mut out = Vec::new();
         while let Some(transmit) = unit.poll_transmit(now, &mut out) {
             let client = self.clients.iter_mut().find(|client| client.address == transmit.remote);

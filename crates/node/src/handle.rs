@@ -1,0 +1,56 @@
+//! What others hold of a worker: its ear.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+
+use mio::Waker;
+
+use crate::links::Sleep;
+use crate::strays::Stray;
+use crate::worker::{MAX_STRAYS, Message};
+
+/// A handle to a worker.
+pub(crate) struct WorkerHandle {
+    sender: Sender<Message>,
+    waker: Waker,
+    /// Datagrams from other workers that wait.
+    pub(crate) strays: AtomicUsize,
+    /// Does it sleep?
+    pub(crate) sleep: Sleep,
+}
+
+impl WorkerHandle {
+    /// A handle to the worker that reads from the other end of `sender` and is woken by `waker`.
+    pub(crate) fn new(sender: Sender<Message>, waker: Waker) -> Self {
+        Self { sender, waker, strays: AtomicUsize::new(0), sleep: Sleep::default() }
+    }
+
+    /// Gives a worker a message and wakes it.
+    pub(crate) fn send(&self, message: Message) {
+        if self.sender.send(message).is_ok() {
+            self.wake();
+        }
+    }
+
+    /// Gives a worker a datagram that arrived elsewhere, unless too many wait already: whoever floods one worker with
+    /// datagrams that name another must not fill the memory.
+    pub(crate) fn send_stray(&self, stray: Stray) {
+        if self.strays.fetch_add(1, Ordering::Relaxed) < MAX_STRAYS {
+            self.send(Message::Stray(stray));
+        } else {
+            self.strays.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Wakes it if it sleeps.
+    pub(crate) fn wake_if_asleep(&self) {
+        if self.sleep.has_to_be_woken() {
+            self.wake();
+        }
+    }
+
+    /// Wakes it.
+    pub(crate) fn wake(&self) {
+        let _ = self.waker.wake();
+    }
+}
