@@ -4,6 +4,7 @@ mod clock;
 mod commands;
 mod config;
 mod directory;
+mod events;
 mod handle;
 mod interfaces;
 mod links;
@@ -14,6 +15,7 @@ mod worker;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
@@ -21,6 +23,7 @@ use std::time::Duration;
 
 pub use commands::{Counters, Session, SessionInfo, Trickle};
 pub use config::{Config, StartError};
+pub use events::{Event, MAX_WAITING_EVENTS};
 pub use headwater_sfu::{
     COALESCE, CloseReason, Limits, PeerInfo, Security, SignalError, StreamInfo, Takeover, Totals, TrackInfo,
     track,
@@ -57,6 +60,7 @@ pub(crate) struct Inner {
     pub(crate) directory: Option<Directory>,
     /// Which worker answers the next offer.
     pub(crate) next: AtomicUsize,
+    pub(crate) events: events::Events,
 }
 
 impl Inner {
@@ -89,6 +93,7 @@ impl Node {
             started,
             directory,
             next: AtomicUsize::new(0),
+            events: events::Events::default(),
         });
         let mut handles = Vec::new();
         let mut loops = Vec::new();
@@ -129,6 +134,26 @@ impl Node {
         self.inner.advertised.clone()
     }
 
+    /// What happens from now on: an iteration over it ends with [`shutdown`](Self::shutdown). Each caller hears
+    /// everything; who does not read misses what is beyond [`MAX_WAITING_EVENTS`] and is told so.
+    ///
+    /// ```no_run
+    /// # let node = headwater_node::Node::start(headwater_node::Config::new([7; 32]))?;
+    /// use headwater_node::Event;
+    ///
+    /// for event in node.events() {
+    ///     match event {
+    ///         Event::Live { stream } => println!("{stream} is live"),
+    ///         Event::Closed { session, reason } => println!("{session}: {}", reason.as_str()),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok::<(), headwater_node::StartError>(())
+    /// ```
+    pub fn events(&self) -> Receiver<Event> {
+        self.inner.events.listen()
+    }
+
     /// Tells all peers goodbye and ends the threads. Blocks, for at most `deadline`.
     pub fn shutdown(&self, deadline: Duration) {
         let ends = Clock::read().now() + deadline;
@@ -143,6 +168,7 @@ impl Node {
         for thread in threads {
             let _ = thread.join();
         }
+        self.inner.events.end();
     }
 }
 
@@ -249,6 +275,7 @@ mod tests {
         let mut config = Config::new([3; 32]);
         config.media = vec!["127.0.0.1:0".parse().expect("an address")];
         let node = Node::start(config).expect("loopback can be bound");
+        let events = node.events();
         node.inner.workers()[0].send(Message::Command(Box::new(|_| panic!("on purpose"))));
         let (sender, receiver) = channel();
         node.streams(move |streams| {
@@ -256,6 +283,7 @@ mod tests {
         });
         assert_eq!(receiver.recv_timeout(Duration::from_secs(5)), Ok(0));
         assert_eq!(node.counters().panics, 1);
+        assert_eq!(events.try_recv(), Ok(Event::Restarted { worker: 0 }));
         node.shutdown(Duration::from_secs(1));
     }
 }

@@ -13,7 +13,8 @@ impl SessionId {
         Self(random)
     }
 
-    pub(crate) fn worker(self) -> usize {
+    /// The number of the worker that has the session.
+    pub fn worker(self) -> usize {
         usize::from(self.0[0])
     }
 }

@@ -23,6 +23,8 @@ use crate::{Inner, StartError};
 
 /// Messages taken in one turn, so that a flood of commands does not starve the media.
 const MESSAGES_PER_TURN: usize = 256;
+/// How long that may take before media has its turn again; at least one is taken. Answering an offer takes a tenth of it.
+const MESSAGE_TIME_PER_TURN: Duration = Duration::from_millis(1);
 /// Receive calls per socket and turn; each takes up to 32 messages.
 const BATCHES_PER_TURN: usize = 4;
 /// What is handed to the kernel in one call, which is also what is sent in one turn before the sockets are read again. What
@@ -147,6 +149,7 @@ impl Worker {
         while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
             self.inner.panics.fetch_add(1, Ordering::Relaxed);
             self.restarts += 1;
+            self.inner.events.restarted(self.index);
             tracing::error!(
                 worker = self.index,
                 sessions = self.sessions.len(),
@@ -217,7 +220,11 @@ impl Worker {
     }
 
     fn take_messages(&mut self) {
-        for _ in 0..MESSAGES_PER_TURN {
+        let began = Clock::read().now();
+        for taken in 0..MESSAGES_PER_TURN {
+            if taken > 0 && self.now.saturating_duration_since(began) >= MESSAGE_TIME_PER_TURN {
+                break;
+            }
             match self.messages.try_recv() {
                 Ok(Message::Command(command)) => {
                     self.now = Clock::read().now();
@@ -321,6 +328,7 @@ impl Worker {
                         let role = if info.is_publisher { "publisher" } else { "viewer" };
                         tracing::info!(stream = info.stream, ?session, "{role} connected");
                         self.note_connected(*peer, session, info.is_publisher);
+                        self.inner.events.connected(session, &info.stream, info.is_publisher);
                     }
                 }
                 Event::Closed { peer, reason } => {
@@ -329,10 +337,17 @@ impl Worker {
                             self.note_closed(session, &ended);
                         }
                         tracing::info!(?session, reason = reason.as_str(), "session ended");
+                        self.inner.events.closed(session, *reason);
                     }
                 }
-                Event::Live { stream } => tracing::info!(stream, "live"),
-                Event::Offline { stream } => tracing::info!(stream, "offline"),
+                Event::Live { stream } => {
+                    tracing::info!(stream, "live");
+                    self.inner.events.live(self.index, stream);
+                }
+                Event::Offline { stream } => {
+                    tracing::info!(stream, "offline");
+                    self.inner.events.offline(self.index, stream);
+                }
                 _ => {}
             }
         }

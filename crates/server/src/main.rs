@@ -3,7 +3,7 @@
 mod address;
 mod api;
 mod banner;
-#[cfg(target_os = "linux")]
+#[cfg_attr(not(target_os = "linux"), path = "bench/elsewhere.rs")]
 mod bench;
 mod config;
 mod egress;
@@ -38,7 +38,6 @@ fn main() -> ExitCode {
     let (options, print) = match Cli::parse().action() {
         Action::Serve(options) => (options, false),
         Action::PrintConfig(options) => (options, true),
-        #[cfg(target_os = "linux")]
         Action::Bench(options) => return exit(bench::run(options)),
     };
     exit(Config::load(options).map_err(Into::into).and_then(|config| {

@@ -10,6 +10,7 @@ mod dump;
 mod error;
 mod event;
 mod forward;
+mod handshakes;
 mod held;
 pub mod history;
 mod key_frame;

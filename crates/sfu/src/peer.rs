@@ -261,7 +261,7 @@ impl Peer {
             Ice::Full(agent) => agent.handle_timeout(now),
         }
         self.collect_ice(now);
-        if let Some(dtls) = &mut self.dtls {
+        if let Some(dtls) = self.dtls.as_mut().filter(|_| self.waiting.is_empty()) {
             dtls.handle_timeout(now);
             self.collect_dtls(now);
         }
@@ -344,7 +344,9 @@ impl Peer {
             Ice::Lite(agent) => agent.poll_timeout(),
             Ice::Full(agent) => agent.poll_timeout(),
         };
-        let dtls = self.dtls.as_ref().and_then(|dtls| dtls.poll_timeout());
+        // While something of the peer's waits, nothing is sent again: the answer may be in it.
+        let dtls =
+            self.dtls.as_ref().filter(|_| self.waiting.is_empty()).and_then(|dtls| dtls.poll_timeout());
         let role = match &self.role {
             _ if self.srtp.is_none() => None,
             Role::Publisher(publisher) => Some(publisher.poll_timeout(tracks)),

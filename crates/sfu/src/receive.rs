@@ -14,9 +14,6 @@ use crate::sfu::{Datagram, Sfu};
 use crate::track::Kind;
 use crate::transmit::start_round;
 
-/// DTLS datagrams of all peers that may wait for their turn.
-const MAX_WAITING_HANDSHAKES: usize = 4096;
-
 impl Sfu {
     pub(crate) fn handle_stun(&mut self, now: Instant, path: &Path, contents: &[u8]) -> Result<(), Error> {
         let datagram = stun::Datagram::new(path.transport, path.local, path.remote, contents);
@@ -41,15 +38,21 @@ impl Sfu {
         if accepted { Ok(()) } else { Err(Error::Unauthentic) }
     }
 
-    pub(crate) fn handle_dtls(&mut self, _now: Instant, path: &Path, contents: &[u8]) -> Result<(), Error> {
+    pub(crate) fn handle_dtls(&mut self, now: Instant, path: &Path, contents: &[u8]) -> Result<(), Error> {
         let id = self.route(path)?;
-        let is_full = self.handshakes.len() >= MAX_WAITING_HANDSHAKES;
+        let has_room = self.handshakes.has_room();
         let peer = self.peer_mut(id).ok_or(Error::Unrouted)?;
-        if is_full || !peer.queue_handshake(path, contents) {
+        if has_room && peer.awaits_handshake(contents) {
+            // In a storm clients repeat what they have not got an answer to yet; once is enough.
+            return Ok(());
+        }
+        if !has_room || !peer.queue_handshake(path, contents) {
             self.totals.handshakes_dropped += 1;
             return Err(Error::Refused);
         }
-        self.handshakes.push_back(id);
+        self.handshakes.push(now, id);
+        // What it waits for with its own flight may be this: no timer of DTLS runs until that is known.
+        self.schedule(id);
         Ok(())
     }
 

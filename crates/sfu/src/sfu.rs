@@ -17,6 +17,7 @@ use crate::demux::Protocol;
 use crate::dump::Dump;
 use crate::error::Error;
 use crate::event::{CloseReason, Event};
+use crate::handshakes::Handshakes;
 use crate::held::Held;
 use crate::peer::{Peer, Role};
 use crate::peer_id::PeerId;
@@ -78,10 +79,8 @@ pub struct Sfu {
     pub(crate) timers: Wheel,
     /// Peers with STUN, DTLS or RTCP to send.
     pub(crate) control: VecDeque<PeerId>,
-    /// Peers with a DTLS datagram that waits, in order of arrival.
-    pub(crate) handshakes: VecDeque<PeerId>,
-    /// At most one handshake step per turn: it takes as long as forwarding hundreds of packets.
-    pub(crate) has_stepped: bool,
+    /// Peers with a DTLS datagram that waits.
+    pub(crate) handshakes: Handshakes,
     pub(crate) resends: VecDeque<PeerId>,
     /// Viewers whose pacing rate lets them go on.
     pub(crate) resumed: VecDeque<PeerId>,
@@ -122,8 +121,7 @@ impl Sfu {
             addresses: HashMap::new(),
             timers: Wheel::new(now),
             control: VecDeque::new(),
-            handshakes: VecDeque::new(),
-            has_stepped: false,
+            handshakes: Handshakes::new(now),
             resends: VecDeque::new(),
             resumed: VecDeque::new(),
             held: Held::default(),
@@ -146,7 +144,7 @@ impl Sfu {
     /// peer known here.
     pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) -> Result<(), Error> {
         let now = self.advance(now);
-        self.has_stepped = false;
+        self.handshakes.begin_turn();
         let path = Path::new(datagram.transport, datagram.local, datagram.remote);
         match Protocol::of(datagram.contents) {
             Protocol::Stun => self.handle_stun(now, &path, datagram.contents),
@@ -163,7 +161,7 @@ impl Sfu {
     /// Time arrived. Early, late and repeated calls are harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
-        self.has_stepped = false;
+        self.handshakes.begin_turn();
         self.release_held(now);
         self.timers.advance(now);
         while let Some(index) = self.timers.pop() {
@@ -185,6 +183,7 @@ impl Sfu {
     #[must_use]
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit> {
         let now = self.advance(now);
+        self.step_overdue_handshake(now);
         loop {
             let transmit = self
                 .poll_control(now, buf)

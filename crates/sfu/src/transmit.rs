@@ -172,20 +172,6 @@ impl Sfu {
         None
     }
 
-    /// Takes one DTLS datagram that waits. Returns `false` if this turn has had its step, or none waits.
-    pub(crate) fn step_handshake(&mut self, now: Instant) -> bool {
-        if self.has_stepped {
-            return false;
-        }
-        let Some(id) = self.handshakes.pop_front() else { return false };
-        self.has_stepped = true;
-        if let Some(peer) = self.peer_mut(id) {
-            peer.step_handshake(now);
-            self.touched(now, id);
-        }
-        true
-    }
-
     pub(crate) fn queue(&mut self, id: PeerId) {
         let Some(peer) = self.peer_mut(id) else { return };
         if !peer.is_queued {

@@ -28,12 +28,17 @@ pub(crate) fn nearest_index(highest: u64, sequence_number: u16) -> Option<u64> {
     (index <= MAX_RTP_INDEX).then_some(index)
 }
 
-/// The windows of all SSRCs of one kind and direction: few, so a scan of their numbers is the cheapest look-up.
+/// The windows of all SSRCs of one kind and direction: few, so a scan is the cheapest look-up. Most packets need none:
+/// they are of the same SSRC as the packet before.
 #[derive(Default)]
 pub(crate) struct Streams {
-    ssrcs: Vec<u32>,
-    windows: Vec<ReplayWindow>,
+    streams: Vec<Stream>,
     last: usize,
+}
+
+struct Stream {
+    ssrc: u32,
+    window: ReplayWindow,
 }
 
 /// Where an SSRC's window is, or that it has none yet.
@@ -47,19 +52,19 @@ impl Streams {
     /// # Errors
     /// [`Error::TooManyStreams`] if the SSRC is new and there is no room for another.
     pub(crate) fn find(&self, ssrc: u32) -> Result<Slot, Error> {
-        if self.ssrcs.get(self.last) == Some(&ssrc) {
+        if self.streams.get(self.last).is_some_and(|stream| stream.ssrc == ssrc) {
             return Ok(Slot::Known(self.last));
         }
-        match self.ssrcs.iter().position(|known| *known == ssrc) {
+        match self.streams.iter().position(|stream| stream.ssrc == ssrc) {
             Some(at) => Ok(Slot::Known(at)),
-            None if self.ssrcs.len() < MAX_STREAMS => Ok(Slot::New),
+            None if self.streams.len() < MAX_STREAMS => Ok(Slot::New),
             None => Err(Error::TooManyStreams),
         }
     }
 
     pub(crate) fn window(&self, slot: Slot) -> Option<&ReplayWindow> {
         match slot {
-            Slot::Known(at) => self.windows.get(at),
+            Slot::Known(at) => self.streams.get(at).map(|stream| &stream.window),
             Slot::New => None,
         }
     }
@@ -68,15 +73,14 @@ impl Streams {
     pub(crate) fn record(&mut self, slot: Slot, ssrc: u32, index: u64) {
         match slot {
             Slot::Known(at) => {
-                self.windows[at].record(index);
+                self.streams[at].window.record(index);
                 self.last = at;
             }
             Slot::New => {
-                self.last = self.ssrcs.len();
+                self.last = self.streams.len();
                 // There are few, and each is large.
-                self.windows.reserve_exact(1);
-                self.ssrcs.push(ssrc);
-                self.windows.push(ReplayWindow::starting_at(index));
+                self.streams.reserve_exact(1);
+                self.streams.push(Stream { ssrc, window: ReplayWindow::starting_at(index) });
             }
         }
     }

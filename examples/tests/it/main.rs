@@ -122,3 +122,25 @@ fn the_broadcast_example_serves_both_clients() {
     assert!(watched.status.success(), "{}", text(&watched.stderr));
     assert!(track(&summary(&watched), "VP8")["frames"].as_u64() > Some(20));
 }
+
+#[test]
+fn the_embedding_example_serves_both_clients_and_tells_what_happens() {
+    let mut command: Command = example("embed");
+    let mut embed = Running(
+        command.args(["127.0.0.1:0", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().expect("embed runs"),
+    );
+    let mut lines = BufReader::new(embed.0.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    let first = lines.next().expect("a line");
+    let address = first.strip_prefix("open ").and_then(|rest| rest.split("/ ").next()).expect("an address");
+
+    let publisher = publish(&format!("{address}/publish/garden"), 4, &["--bitrate", "800k"]);
+    let watched = watch(&format!("{address}/watch/garden"), 2, &[]);
+    assert!(watched.status.success(), "{}", text(&watched.stderr));
+    assert!(track(&summary(&watched), "VP8")["frames"].as_u64() > Some(10));
+    drop(publisher);
+
+    let told: Vec<String> = lines.take(4).collect();
+    for (end, line) in ["publishes", "garden: live", "watches", "closed_by_owner"].iter().zip(&told) {
+        assert!(line.ends_with(end), "{told:?}");
+    }
+}

@@ -33,6 +33,7 @@ use self::run::{Bench, Run};
 
 /// The publisher alone before the viewers, so that the server's history is full and counts for nobody.
 const ALONE: Duration = Duration::from_millis(2200);
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// Measures and prints.
 ///
@@ -51,7 +52,8 @@ pub(crate) fn run(options: Options) -> io::Result<()> {
         for workers in options.workers() {
             for &viewers in &options.viewers {
                 let window = Duration::from_secs_f64(options.seconds);
-                let run = Run { viewers, workers, profile, window, alone: ALONE, with_raw: true };
+                let (alone, warm_up) = (ALONE, WARM_UP);
+                let run = Run { viewers, workers, profile, alone, warm_up, window, with_raw: true };
                 let measured = bench.measure(&run)?;
                 print(options, &measured, table::row)?;
                 if workers == 1 && profile == Profile::Gcm && search::is_good(&measured) {

@@ -19,13 +19,13 @@ use super::server::Server;
 use super::traffic::{Sent, wall_clock};
 use super::{histogram::Histogram, raw};
 
-/// From the last viewer's first picture to the window.
-const WARM_UP: Duration = Duration::from_secs(1);
 /// Packets sent in the window may come this much later.
 const GRACE: Duration = Duration::from_millis(400);
 /// Time to join: a fixed part and a part for each viewer.
 const JOIN_WITHIN: Duration = Duration::from_secs(10);
-const JOIN_EACH_WITHIN: Duration = Duration::from_millis(10);
+const JOIN_EACH_WITHIN: Duration = Duration::from_millis(4);
+/// The joining is over if nobody joined for so long.
+const STALLED: Duration = Duration::from_secs(5);
 /// A thread that runs this share of the time has nothing left for a worse moment.
 const BUSY: f64 = 0.85;
 /// A server thread that waits for a CPU this share of the time is not measured but starved.
@@ -44,6 +44,8 @@ pub(super) struct Run {
     pub(super) viewers: usize,
     pub(super) workers: usize,
     pub(super) profile: Profile,
+    /// From the last viewer's first packets to the window.
+    pub(super) warm_up: Duration,
     pub(super) window: Duration,
     /// The publisher's time alone: the server's history is full after two seconds and no viewer's.
     pub(super) alone: Duration,
@@ -173,7 +175,7 @@ impl Bench {
             drop(over);
             return Err(gather(viewers).err().unwrap_or_else(|| io::Error::other("the viewers ended early")));
         }
-        thread::sleep(WARM_UP);
+        thread::sleep(run.warm_up);
 
         let drops = (proc::dropped(&[server.media_port]), proc::dropped(&ports));
         let window = observe(run, &server, &shared)?;
@@ -249,10 +251,15 @@ impl Bench {
 /// Waits until everybody has joined, or it takes too long, or a thread has failed; how many have.
 fn wait_for_all(run: &Run, shared: &Shared, viewers: &Viewers) -> usize {
     let deadline = Instant::now() + JOIN_WITHIN + JOIN_EACH_WITHIN * run.viewers as u32;
+    let (mut progress, mut joined) = (Instant::now(), 0);
     loop {
-        let joined = shared.joined.load(Ordering::Relaxed);
+        let so_far = shared.joined.load(Ordering::Relaxed);
+        if so_far > joined {
+            (progress, joined) = (Instant::now(), so_far);
+        }
         let is_broken = viewers.iter().any(JoinHandle::is_finished);
-        if joined == run.viewers || is_broken || Instant::now() > deadline {
+        let is_late = Instant::now() > deadline || progress.elapsed() > STALLED;
+        if joined == run.viewers || is_broken || is_late {
             return joined;
         }
         thread::sleep(Duration::from_millis(5));

@@ -10,6 +10,8 @@ use super::run::{Limit, Measured, Run};
 
 const MAX_LOSS_PERCENT: f64 = 0.1;
 const MAX_P99_MS: f64 = 50.0;
+/// A server near its end takes a while to make up for the joining.
+const WARM_UP: Duration = Duration::from_secs(3);
 const WINDOW: Duration = Duration::from_secs(2);
 const ALONE: Duration = Duration::from_millis(300);
 const FIRST: usize = 100;
@@ -65,7 +67,8 @@ pub(super) fn search(
 
 /// What the search runs: one worker, GCM, a short window.
 pub(super) fn probe(viewers: usize) -> Run {
-    Run { viewers, workers: 1, profile: Profile::Gcm, window: WINDOW, alone: ALONE, with_raw: false }
+    let (workers, profile) = (1, Profile::Gcm);
+    Run { viewers, workers, profile, alone: ALONE, warm_up: WARM_UP, window: WINDOW, with_raw: false }
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use super::{TakeoverRule, TlsMode};
-#[cfg(target_os = "linux")]
 use crate::bench;
 
 /// WebRTC live streaming: publish over WHIP, watch over WHEP.
@@ -27,8 +26,7 @@ enum Command {
     Serve(Options),
     /// Prints the settings in force as TOML, tokens hidden, and ends.
     Config(Options),
-    /// Measures what this machine serves: CPU per packet, latency, memory, joins, viewers per core.
-    #[cfg(target_os = "linux")]
+    /// Measures what this machine serves: CPU per packet, latency, memory, joins, viewers per core (Linux only).
     Bench(bench::Options),
 }
 
@@ -36,7 +34,6 @@ enum Command {
 pub(crate) enum Action {
     Serve(Options),
     PrintConfig(Options),
-    #[cfg(target_os = "linux")]
     Bench(bench::Options),
 }
 
@@ -46,7 +43,6 @@ impl Cli {
             None => Action::Serve(self.options),
             Some(Command::Serve(options)) => Action::Serve(options),
             Some(Command::Config(options)) => Action::PrintConfig(options),
-            #[cfg(target_os = "linux")]
             Some(Command::Bench(options)) => Action::Bench(options),
         }
     }

@@ -252,5 +252,6 @@ fn bench_says_why_it_cannot_measure() {
     };
     assert!(refused(&["--viewers", "0"]).contains("from 1 to"));
     assert!(refused(&["--seconds", "1000"]).contains("from 0.5 to"));
+    assert!(refused(&["--client-cpus", "9999"]).contains("taskset"));
     assert!(refused(&["--viewers", "1", "--", "--no-such-flag"]).contains("--no-such-flag"));
 }

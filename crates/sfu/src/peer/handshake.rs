@@ -15,6 +15,8 @@ use crate::event::CloseReason;
 const MAX_WAITING_HANDSHAKE: usize = 16;
 /// DTLS datagrams larger than this do not occur.
 const MAX_HANDSHAKE_DATAGRAM: usize = 2048;
+/// What differs in a record that is sent again: the header with its number (RFC 6347 §4.1).
+const RECORD_HEADER: usize = 13;
 
 impl Peer {
     /// Lets a DTLS datagram wait for its turn. Returns `false` if it was dropped: its sender has not passed a
@@ -29,6 +31,17 @@ impl Peer {
             self.refused.dtls += 1;
         }
         accepted
+    }
+
+    /// Does something of it wait?
+    pub(crate) fn has_waiting_handshake(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Does the very same message wait already? Protected ones differ each time.
+    pub(crate) fn awaits_handshake(&self, datagram: &[u8]) -> bool {
+        let message = datagram.get(RECORD_HEADER..);
+        message.is_some() && self.waiting.iter().any(|waiting| waiting.get(RECORD_HEADER..) == message)
     }
 
     /// Are we the DTLS client, without keys yet, and is there something of the server that waits?

@@ -7,5 +7,6 @@ mod hostile;
 mod life;
 mod media;
 mod rig;
+mod storm;
 mod units;
 mod wired;
