@@ -38,6 +38,7 @@ const MAX_SEGMENT: usize = 1400;
 
 /// One media line towards a viewer.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Line {
     /// Index of the broadcast's track.
     pub track: usize,
@@ -68,21 +69,26 @@ pub(crate) struct Reported {
 
 /// The outbound side of a viewing peer.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Viewer {
+    // What every packet needs comes first, to be fetched ahead.
     lines: Vec<Line>,
+    next_report: Option<Instant>,
+    pacer: Pacer,
+    resume: Option<Instant>,
     resends: VecDeque<(usize, u16)>,
     recent: VecDeque<(usize, u16, Instant)>,
     cname: String,
-    next_report: Option<Instant>,
     reports: u32,
     reported: Reported,
     resend_rate: Option<Bucket>,
-    pacer: Pacer,
-    resume: Option<Instant>,
     saying_bye: bool,
 }
 
 impl Viewer {
+    /// How much of it, from its beginning, the next packet needs.
+    pub(crate) const HOT: usize = std::mem::offset_of!(Self, resends);
+
     /// A viewer of these lines.
     pub(crate) fn new(lines: Vec<Line>, cname: String) -> Self {
         Self {
@@ -157,6 +163,14 @@ impl Viewer {
             return Next::Burst(burst);
         }
         Next::Nothing
+    }
+
+    /// Is there something of one kind to read?
+    pub(crate) fn is_ready(&self, kind: Kind, tracks: &[Track]) -> bool {
+        let ready = |line: &Line| {
+            tracks.get(line.track).is_some_and(|track| track.kind == kind && line.forwarder.is_ready(track))
+        };
+        self.lines.iter().any(ready)
     }
 
     /// Is it time for video that had to wait for the pacing rate? Says so once.
