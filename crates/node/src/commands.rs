@@ -278,6 +278,18 @@ impl Worker {
         }
     }
 
+    pub(crate) fn hand_out_dumps(&mut self) {
+        let mut index = 0;
+        while let Some((ends, peer, _)) = self.dumps.get(index) {
+            if *ends > self.now && self.sfu.contains(*peer) {
+                index += 1;
+                continue;
+            }
+            let (_, peer, reply) = self.dumps.swap_remove(index);
+            reply(self.sfu.take_dump(peer));
+        }
+    }
+
     fn close(&mut self, id: SessionId) -> bool {
         let Some(peer) = self.sessions.get(&id).map(|session| session.peer) else { return false };
         if let Some(directory) = &self.inner.directory {

@@ -6,8 +6,8 @@ use std::sync::mpsc::Sender;
 use mio::Waker;
 
 use crate::links::Sleep;
-use crate::strays::Stray;
-use crate::worker::{MAX_STRAYS, Message};
+use crate::strays::{MAX_STRAYS, Stray};
+use crate::worker::Message;
 
 /// A handle to a worker.
 pub(crate) struct WorkerHandle {

@@ -15,8 +15,7 @@ mod worker;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::mpsc::channel;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -256,16 +255,16 @@ mod tests {
             let _ = wait.recv();
         })));
         let address: SocketAddr = "192.0.2.1:1".parse().expect("an address");
-        for _ in 0..3 * worker::MAX_STRAYS {
+        for _ in 0..3 * strays::MAX_STRAYS {
             let received = Clock::read().now();
             let contents = vec![0; 20];
             let (from, hops, local, remote) = (0, 0, address, address);
             handle.send_stray(strays::Stray { from, hops, local, remote, received, contents });
         }
-        assert_eq!(handle.strays.load(Ordering::Relaxed), worker::MAX_STRAYS);
+        assert_eq!(handle.strays.load(Ordering::Relaxed), strays::MAX_STRAYS);
         drop(release);
         let counters = node.counters();
-        assert_eq!(counters.totals[0].unrouted, worker::MAX_STRAYS as u64);
+        assert_eq!(counters.totals[0].unrouted, strays::MAX_STRAYS as u64);
         assert_eq!(handle.strays.load(Ordering::Relaxed), 0);
         node.shutdown(Duration::from_secs(1));
     }

@@ -35,8 +35,6 @@ const BYTES_PER_CALL: usize = 96 << 10;
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long to wait for room in a full socket before trying again.
 const FULL_SOCKET_SLEEP: Duration = Duration::from_millis(2);
-/// Datagrams of other workers' peers that may wait for a worker; further ones are lost, as on the network.
-pub(crate) const MAX_STRAYS: usize = 4096;
 const WAKER: Token = Token(usize::MAX);
 
 /// What a worker is told by others.
@@ -173,8 +171,7 @@ impl Worker {
     fn work(&mut self) {
         let mut events = Events::with_capacity(64);
         loop {
-            let timeout = self.sleep();
-            let timeout = self.fall_asleep(timeout);
+            let timeout = self.fall_asleep(self.sleep());
             if let Err(error) = self.poll.poll(&mut events, Some(timeout))
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -304,18 +301,6 @@ impl Worker {
             self.is_busy |= !outbox.has_room();
         }
         outbox.flush(sockets);
-    }
-
-    fn hand_out_dumps(&mut self) {
-        let mut index = 0;
-        while let Some((ends, peer, _)) = self.dumps.get(index) {
-            if *ends > self.now && self.sfu.contains(*peer) {
-                index += 1;
-                continue;
-            }
-            let (_, peer, reply) = self.dumps.swap_remove(index);
-            reply(self.sfu.take_dump(peer));
-        }
     }
 
     fn tell(&mut self) {
