@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use headwater_sfu::{Accepted, PeerInfo, SignalError, StreamInfo, Totals};
 
+use crate::handle::Message;
 use crate::session_id::SessionId;
-use crate::worker::{DumpReply, Message, Session as WorkerSession, Worker};
+use crate::worker::{DumpReply, Session as WorkerSession, Worker};
 use crate::{From, Inner, Node};
 
 /// How long a question to all workers may take; the callback is dropped after that.

@@ -34,8 +34,8 @@ use headwater_udp::{Options, Socket};
 
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::handle::WorkerHandle;
-use crate::worker::{MakeSfu, Message, Worker};
+use crate::handle::{Message, WorkerHandle};
+use crate::worker::{MakeSfu, Worker};
 
 /// The most workers: a session id names one in a byte.
 pub const MAX_WORKERS: usize = 64;
@@ -101,6 +101,7 @@ impl Node {
             sfu_config.limits = config.limits.clone();
             sfu_config.takeover = config.takeover;
             sfu_config.coalesce = config.coalesce;
+            sfu_config.prefetch = Some(headwater_udp::prefetch);
             sfu_config.worker = index as u8;
             sfu_config.shares_streams = workers > 1;
             let seed = config.seed;

@@ -15,10 +15,10 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::clock::Clock;
 use crate::directory::Heard;
+use crate::handle::Message;
 use crate::links::Links;
-use crate::placement::News;
 use crate::session_id::SessionId;
-use crate::strays::{self, Stray, Strays};
+use crate::strays::{self, Strays};
 use crate::{Inner, StartError};
 
 /// Messages taken in one turn, so that a flood of commands does not starve the media.
@@ -34,22 +34,8 @@ const BYTES_PER_CALL: usize = 96 << 10;
 /// Without a deadline the loop still looks around this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long to wait for room in a full socket before trying again.
-const FULL_SOCKET_SLEEP: Duration = Duration::from_millis(2);
+const FULL_SOCKET_SLEEP: Duration = Duration::from_millis(1);
 const WAKER: Token = Token(usize::MAX);
-
-/// What a worker is told by others.
-pub(crate) enum Message {
-    /// Something to do with the state.
-    Command(Box<dyn FnOnce(&mut Worker) + Send>),
-    /// A datagram that arrived at another worker's socket.
-    Stray(Stray),
-    /// What another worker tells.
-    News { from: usize, news: News },
-    /// Datagrams from this address belong to that worker.
-    Learn { remote: SocketAddr, worker: usize },
-    /// End the thread once everybody has been told goodbye, or at this time.
-    Stop(Instant),
-}
 
 /// Makes a forwarding unit, for the n-th time.
 pub(crate) type MakeSfu = Box<dyn Fn(Clock, u64) -> Result<Sfu, ConfigError> + Send>;
@@ -109,7 +95,8 @@ impl Worker {
         let (sfu, now) = (make_sfu(inner.started, 0)?, inner.started.now());
         let mut ports = Vec::new();
         for (token, mut socket) in sockets.into_iter().enumerate() {
-            poll.registry().register(&mut socket, Token(token), Interest::READABLE | Interest::WRITABLE)?;
+            // Not for writing: the kernel would wake us for every message that leaves. A full socket is tried again soon.
+            poll.registry().register(&mut socket, Token(token), Interest::READABLE)?;
             ports.push(Port { batch: Batch::new(&socket), socket, is_readable: true });
         }
         Ok(Self {
@@ -211,9 +198,11 @@ impl Worker {
         let dumps = self.dumps.iter().map(|(ends, ..)| *ends);
         let due = due.into_iter().chain(self.stop).chain(dumps).min();
         let now = Clock::read().now();
-        // While the socket is full nothing gets on that is due; it says when it has room again.
-        let shortest = if self.outbox.is_empty() { Duration::ZERO } else { FULL_SOCKET_SLEEP };
-        due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(now)).clamp(shortest, LONGEST_SLEEP)
+        // While the socket is full nothing gets on that is due.
+        if !self.outbox.is_empty() {
+            return FULL_SOCKET_SLEEP;
+        }
+        due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(now)).min(LONGEST_SLEEP)
     }
 
     fn take_messages(&mut self) {
@@ -250,7 +239,8 @@ impl Worker {
                     break;
                 }
                 match port.socket.receive(&mut port.batch) {
-                    Ok(_) => {}
+                    // What comes after a call that was not filled announces itself again.
+                    Ok(_) => port.is_readable = port.batch.is_full(),
                     Err(error) => {
                         // Errors other than WouldBlock are old ICMP answers; the next call gets on.
                         port.is_readable = error.kind() != io::ErrorKind::WouldBlock;

@@ -39,7 +39,8 @@ const WARM_UP: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// The server cannot be started or refuses its clients, or the system refuses sockets or threads.
-pub(crate) fn run(options: Options) -> io::Result<()> {
+pub(crate) fn run(mut options: Options) -> io::Result<()> {
+    options.fill_in();
     let cpus = Cpus::place(options.server_cpus.clone(), options.client_cpus.as_deref())?;
     let certificate = Certificate::generate().map_err(io::Error::other)?;
     let bench = Bench { options, cpus, certificate };
@@ -49,7 +50,7 @@ pub(crate) fn run(options: Options) -> io::Result<()> {
     }
     let mut good = 0;
     for &profile in &options.profiles {
-        for workers in options.workers() {
+        for workers in options.workers.iter().copied().map(usize::from) {
             for &viewers in &options.viewers {
                 let window = Duration::from_secs_f64(options.seconds);
                 let (alone, warm_up) = (ALONE, WARM_UP);

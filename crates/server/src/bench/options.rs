@@ -80,20 +80,18 @@ impl Profile {
 }
 
 impl Options {
-    pub(super) fn workers(&self) -> Vec<usize> {
+    /// Puts in what was not given and follows from the machine; to be called before this process is pinned.
+    pub(super) fn fill_in(&mut self) {
+        let cores = thread::available_parallelism().map_or(1, usize::from) as u16;
         if self.workers.is_empty() {
-            return (0..7).map(|power| 1 << power).take_while(|workers| *workers <= cores()).collect();
+            self.workers = (0..7).map(|power| 1 << power).take_while(|workers| *workers <= cores).collect();
         }
-        self.workers.iter().copied().map(usize::from).collect()
+        self.client_threads.get_or_insert((cores / 2).clamp(1, 8));
     }
 
     pub(super) fn client_threads(&self) -> usize {
-        self.client_threads.map_or_else(|| (cores() / 2).clamp(1, 8), usize::from)
+        self.client_threads.map_or(1, usize::from)
     }
-}
-
-fn cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn parse_viewers(text: &str) -> Result<usize, String> {
