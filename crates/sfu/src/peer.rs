@@ -378,10 +378,9 @@ impl Peer {
         }
     }
 
-    /// Can it be given to another unit? It waits for checks, and of its handshake nothing has been taken yet.
+    /// Can it be given to another unit? Until its handshake is done: from then on it has a place in histories.
     pub(crate) fn is_movable(&self) -> bool {
-        let is_untouched = self.heard.is_none() && self.srtp.is_none() && self.waiting.is_empty();
-        matches!((&self.state, &self.ice), (State::Pending(_), Ice::Lite(_))) && is_untouched
+        matches!((&self.state, &self.ice), (State::Pending(_), Ice::Lite(_))) && self.srtp.is_none()
     }
 
     /// Can it be sent media?
