@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use headwater_dtls::{self as dtls, Connection, Role};
 use headwater_rtp::{Codec, Packet, SequenceNumber, Ssrc};
 use headwater_sfu::track::Format;
-use headwater_sfu::{Certificate, Config, Datagram, LocalStream, MediaPacket, Offered, Offering, Sfu};
+use headwater_sfu::{Batch, Certificate, Config, Datagram, LocalStream, MediaPacket, Offered, Offering, Sfu};
 use headwater_srtp::{Context, Profile};
 use headwater_stun::attribute::Username;
 use headwater_stun::{Key, MessageBuilder, Method, TransactionId};
@@ -33,21 +33,41 @@ pub(crate) struct Rig {
     interval: Duration,
     here: SocketAddr,
     stream: LocalStream,
+    /// The unit that has the stream, if that is another, and what it hands over.
+    primary: Option<(Sfu, Batch)>,
     frame: u32,
     sequence: u16,
 }
 
+/// The number of the unit that has the viewers, where another has the stream.
+const REPLICA: usize = 1;
+
 impl Rig {
     /// This many viewers, whose SRTP has this profile.
     pub(crate) fn new(viewers: usize, profile: Profile) -> Self {
+        Self::with(viewers, profile, false)
+    }
+
+    /// The viewers are at another unit than the stream.
+    pub(crate) fn of_two_units(viewers: usize) -> Self {
+        Self::with(viewers, Profile::AeadAes128Gcm, true)
+    }
+
+    fn with(viewers: usize, profile: Profile, is_shared: bool) -> Self {
         let certificate = Certificate::generate().expect("a certificate");
         let (now, here) = (Instant::now(), SocketAddr::from(([192, 0, 2, 1], 8189)));
         let mut config = Config::new(certificate.clone(), vec![here]);
         config.srtp_profiles = vec![profile.iana()];
         config.limits.sessions_per_address = usize::MAX;
-        let mut server =
-            Sfu::new(config, [0; 32], now, Duration::from_secs(1_800_000_000)).expect("it can work");
-        let stream = server.open_stream(now, STREAM, &[vp8()]).expect("a new stream");
+        config.shares_streams = is_shared;
+        let unit = |seed| {
+            Sfu::new(config.clone(), [seed; 32], now, Duration::from_secs(1_800_000_000))
+                .expect("it can work")
+        };
+        let mut server = unit(0);
+        let mut primary = is_shared.then(|| (unit(3), Batch::new()));
+        let owner = primary.as_mut().map_or(&mut server, |(primary, _)| primary);
+        let stream = owner.open_stream(now, STREAM, &[vp8()]).expect("a new stream");
         let mut rig = Self {
             server,
             now,
@@ -58,6 +78,7 @@ impl Rig {
             interval: Duration::from_millis(1),
             here,
             stream,
+            primary,
             frame: 0,
             sequence: 0,
         };
@@ -77,6 +98,8 @@ impl Rig {
     /// A frame comes in and goes out; returns the packets sent.
     pub(crate) fn frame(&mut self, key: bool) -> usize {
         self.take_frame(key);
+        self.hand_off();
+        self.agree();
         self.send(|_, _| ())
     }
 
@@ -103,7 +126,32 @@ impl Rig {
                 marker: index == last,
                 payload: &payload[..*size],
             };
-            self.server.handle_media(self.now, self.stream, 0, &packet);
+            let owner = self.primary.as_mut().map_or(&mut self.server, |(primary, _)| primary);
+            owner.handle_media(self.now, self.stream, 0, &packet);
+        }
+        if self.primary.is_some() && self.interval < FRAME {
+            self.hand_off();
+            self.agree();
+        }
+    }
+
+    /// What is new goes from the unit that has the stream to the one that has the viewers; returns how much.
+    pub(crate) fn hand_off(&mut self) -> usize {
+        let Some((primary, batch)) = &mut self.primary else { return 0 };
+        batch.clear();
+        primary.hand_off(self.now, REPLICA, batch);
+        self.server.handle_batch(self.now, batch);
+        batch.packets()
+    }
+
+    /// What the two units have to tell each other besides.
+    pub(crate) fn agree(&mut self) {
+        let Some((primary, _)) = &mut self.primary else { return };
+        while let Some(notice) = primary.poll_notice(self.now) {
+            self.server.handle_notice(self.now, 0, &notice);
+        }
+        while let Some((_, wish)) = self.server.poll_wish(self.now) {
+            primary.handle_wish(self.now, REPLICA, wish);
         }
     }
 

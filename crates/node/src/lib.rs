@@ -15,8 +15,7 @@ mod worker;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -102,6 +101,7 @@ impl Node {
             sfu_config.limits = config.limits.clone();
             sfu_config.takeover = config.takeover;
             sfu_config.coalesce = config.coalesce;
+            sfu_config.prefetch = Some(headwater_udp::prefetch);
             sfu_config.worker = index as u8;
             sfu_config.shares_streams = workers > 1;
             let seed = config.seed;

@@ -4,7 +4,7 @@
 //! and taking neither lock nor allocate, once the batches have their buffers.
 
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use headwater_sfu::{Batch, Sfu};
@@ -12,7 +12,7 @@ use headwater_sfu::{Batch, Sfu};
 use crate::handle::WorkerHandle;
 
 /// Batches that may wait for a worker, of each other one. At a batch every few milliseconds this is some tenths of a
-/// second; who is so far behind has lost the picture anyway.
+/// second; who is so far behind has lost the picture anyway. Batches are boxed, so that rings between many workers are small.
 const RING_BATCHES: usize = 64;
 
 /// One worker's ends of all rings.
@@ -28,16 +28,16 @@ pub(crate) struct Links {
 
 struct Outgoing {
     to: usize,
-    ring: SyncSender<Batch>,
-    empties: Receiver<Batch>,
-    spare: Option<Batch>,
+    ring: SyncSender<Box<Batch>>,
+    empties: Receiver<Box<Batch>>,
+    spare: Option<Box<Batch>>,
     /// Was the last batch dropped?
     is_after_loss: bool,
 }
 
 struct Incoming {
-    ring: Receiver<Batch>,
-    empties: SyncSender<Batch>,
+    ring: Receiver<Box<Batch>>,
+    empties: SyncSender<Box<Batch>>,
 }
 
 /// Rings between each two of so many workers; one alone needs none.
@@ -79,8 +79,7 @@ impl Links {
                     Err(full) => {
                         self.dropped += packets;
                         link.is_after_loss = true;
-                        let (std::sync::mpsc::TrySendError::Full(mut batch)
-                        | std::sync::mpsc::TrySendError::Disconnected(mut batch)) = full;
+                        let (TrySendError::Full(mut batch) | TrySendError::Disconnected(mut batch)) = full;
                         batch.clear();
                         link.spare = Some(batch);
                     }

@@ -1,8 +1,10 @@
 //! One stream: at most one publisher, its tracks, and the viewers in the order in which they are served.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::time::Instant;
 
+use crate::ahead::GROUP;
 use crate::audience::Audience;
 use crate::peer_id::PeerId;
 use crate::share::Shared;
@@ -16,6 +18,10 @@ pub(crate) const MAX_TRACKS: usize = 8;
 pub(crate) struct Round {
     next: usize,
     left: usize,
+    /// Viewers passed since the round began.
+    passed: usize,
+    /// Has the present group been looked ahead from?
+    has_looked: bool,
     /// Is the broadcast on the list of those with a round to do?
     pub is_listed: bool,
 }
@@ -24,6 +30,8 @@ impl Round {
     /// Something new is there for all viewers.
     pub(crate) fn restart(&mut self, viewers: usize) {
         self.left = viewers;
+        self.passed = 0;
+        self.has_looked = false;
     }
 
     /// The viewer whose turn it is.
@@ -50,6 +58,26 @@ impl Round {
     pub(crate) fn advance(&mut self) {
         self.next += 1;
         self.left = self.left.saturating_sub(1);
+        self.passed += 1;
+        self.has_looked &= !self.passed.is_multiple_of(GROUP);
+    }
+
+    /// Is it the first viewer's turn?
+    pub(crate) fn has_just_begun(&self) -> bool {
+        self.passed == 0
+    }
+
+    /// Does a group of viewers begin here? Says so once.
+    pub(crate) fn begins_group(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_looked, true)
+    }
+
+    /// The viewers whose turn comes so many turns from now, as far as they have one in this round.
+    pub(crate) fn ahead(&self, viewers: &[PeerId], turns: Range<usize>) -> impl Iterator<Item = PeerId> {
+        (turns.start..turns.end.min(self.left)).filter_map(move |turn| {
+            let place = self.next + turn;
+            viewers.get(if place < viewers.len() { place } else { place - viewers.len() }).copied()
+        })
     }
 }
 

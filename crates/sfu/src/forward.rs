@@ -249,6 +249,19 @@ impl Forwarder {
         }
     }
 
+    /// Calls `each` with the memory that the next packet will need.
+    pub(crate) fn for_each_region(&self, each: impl Fn(*const u8, usize)) {
+        fn of<T>(value: &T) -> *const u8 {
+            std::ptr::from_ref(value).cast()
+        }
+        each(of(&self.state), size_of_val(&self.state));
+        each(of(&self.cursor), size_of_val(&self.cursor));
+        each(of(&self.rewriter), size_of_val(&self.rewriter));
+        each(of(&self.template), size_of_val(&self.template));
+        each(of(&self.current), size_of_val(&self.current));
+        each(of(&self.sent), size_of_val(&self.sent));
+    }
+
     /// What was agreed.
     pub(crate) fn agreement(&self) -> &Agreement {
         &self.agreement

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod ahead;
 mod audience;
 mod batch;
 mod broadcast;
@@ -37,7 +38,7 @@ mod viewer;
 mod wheel;
 
 pub use batch::{Batch, MAX_BATCH_BYTES, MAX_BATCH_PACKETS};
-pub use config::{COALESCE, Config, ConfigError, Limits, STALE_AFTER, Takeover};
+pub use config::{COALESCE, Config, ConfigError, Limits, Prefetch, STALE_AFTER, Takeover};
 pub use error::{Error, SignalError};
 pub use event::{CloseReason, Event};
 pub use headwater_dtls::Certificate;

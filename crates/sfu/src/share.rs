@@ -100,11 +100,15 @@ struct Announced {
 pub(crate) struct Sharing {
     /// The highest number given to a publisher here.
     generation: u32,
+    /// Broadcasts with a publisher, here or elsewhere.
     pub by_generation: HashMap<u32, usize>,
+    /// Each broadcast at most once; emptied every turn, and so are the lists below.
     fresh: Vec<usize>,
+    /// At most two a turn for each publisher that comes, goes or changes formats.
     notices: VecDeque<Notice>,
     /// Broadcasts that may want something of another unit.
     pub wishful: Vec<usize>,
+    /// At most one a turn for each of their tracks.
     pub wishes: VecDeque<(usize, Wish)>,
 }
 

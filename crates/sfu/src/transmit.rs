@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use headwater_stun::Transmit;
 
+use crate::ahead::look_ahead;
 use crate::broadcast::{Broadcast, round_of};
 use crate::demux::Protocol;
 use crate::peer::{Peer, Role, State};
@@ -84,6 +85,11 @@ impl Sfu {
                 }
                 continue;
             };
+            if broadcast.rounds[round].begins_group()
+                && let Some(prefetch) = self.config.prefetch
+            {
+                look_ahead(prefetch, &self.peers, &self.broadcasts[index], round);
+            }
             if let Some(transmit) = self.poll_burst(now, id, kind, buf) {
                 // The next stream's turn, or one with many viewers would keep all others waiting.
                 self.active[round].rotate_left(1);

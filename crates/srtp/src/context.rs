@@ -152,6 +152,13 @@ impl Context {
         Ok(plain_len)
     }
 
+    /// Calls `each` with the memory, as address and length, that the next packet will need beside the context itself: for
+    /// an owner of thousands of contexts that fetches ahead what it needs next.
+    pub fn for_each_region(&self, mut each: impl FnMut(*const u8, usize)) {
+        self.cipher.rtp_region(&mut each);
+        self.rtp_sent.region(&mut each);
+    }
+
     /// The profile this context was made for.
     pub fn profile(&self) -> Profile {
         self.profile

@@ -49,6 +49,11 @@ pub(crate) enum Slot {
 }
 
 impl Streams {
+    pub(crate) fn region(&self, each: &mut impl FnMut(*const u8, usize)) {
+        let streams = self.streams.get(self.last..).unwrap_or_default();
+        each(streams.as_ptr().cast(), size_of::<Stream>().min(size_of_val(streams)));
+    }
+
     /// # Errors
     /// [`Error::TooManyStreams`] if the SSRC is new and there is no room for another.
     pub(crate) fn find(&self, ssrc: u32) -> Result<Slot, Error> {

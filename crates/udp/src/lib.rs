@@ -3,7 +3,9 @@
 mod batch;
 #[cfg(target_os = "linux")]
 mod linux;
+mod prefetch;
 mod socket;
 
 pub use batch::{Batch, Received};
+pub use prefetch::prefetch;
 pub use socket::{Options, Outgoing, Socket};

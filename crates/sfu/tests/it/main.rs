@@ -6,6 +6,7 @@ mod faults;
 mod hostile;
 mod life;
 mod media;
+mod memory;
 mod rig;
 mod storm;
 mod units;

@@ -31,6 +31,14 @@ pub(crate) enum Cipher {
 }
 
 impl Cipher {
+    /// The memory of the keys for RTP.
+    pub(crate) fn rtp_region(&self, each: &mut impl FnMut(*const u8, usize)) {
+        match self {
+            Self::AesCmHmacSha1(keys) => each((&raw const keys.rtp).cast(), size_of_val(&keys.rtp)),
+            Self::AesGcm(keys) => each((&raw const keys.rtp).cast(), size_of_val(&keys.rtp)),
+        }
+    }
+
     /// The lengths of `key` and `salt` were checked against `profile` before.
     pub(crate) fn new(profile: Profile, key: &[u8], salt: &[u8]) -> Self {
         match profile {
