@@ -7,12 +7,12 @@ use headwater_stun::Transmit;
 
 use crate::ahead::look_ahead;
 use crate::broadcast::{Broadcast, round_of};
+use crate::burst::Next;
 use crate::demux::Protocol;
 use crate::peer::{Peer, Role, State};
 use crate::peer_id::PeerId;
 use crate::sfu::Sfu;
 use crate::track::Kind;
-use crate::viewer::Next;
 
 /// Datagrams are never longer than this on the way out (RFC 8831 §5 has the reasoning for 1,200).
 const TRANSMIT_BYTES: usize = 1500;
