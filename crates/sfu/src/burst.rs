@@ -2,13 +2,13 @@
 
 use headwater_srtp::Context;
 
-use crate::forward::{Fit, Forwarder};
+use crate::forward::{Fit, Forwarder, Written};
 use crate::track::{Kind, Track};
 
 /// Segments of one burst, and its bytes: what one GSO message may carry at most.
 const MAX_BURST_PACKETS: usize = 16;
-/// Larger packets go one by one: Linux refuses segments that exceed the interface's MTU (EINVAL), which looks like an
-/// interface without GSO, and then nobody's bursts leave as one message any more.
+/// Larger packets go one by one: Linux refuses segments that exceed the interface's MTU (EINVAL), and the burst would have
+/// to be taken apart again.
 const MAX_SEGMENT: usize = 1400;
 
 /// Writes packets of a forwarder that leave as one message.
@@ -27,9 +27,10 @@ pub(crate) fn write_burst(
     for index in 0..plan.packets.max(1) {
         let pad_to = (index + 1 < plan.packets).then_some(plan.segment);
         let fit = Fit { segment: burst.map(|burst| burst.segment), pad_to };
-        let Some(len) = forwarder.next(track, srtp, fit, out) else { break };
-        let burst = burst.get_or_insert(Burst { segment: len, total: 0 });
+        let Some(Written { len, padding }) = forwarder.next(track, srtp, fit, out) else { break };
+        let burst = burst.get_or_insert(Burst { segment: len, total: 0, padding: 0 });
         burst.total += len;
+        burst.padding += padding;
         if len < burst.segment {
             break;
         }
@@ -55,4 +56,6 @@ pub(crate) struct Burst {
     pub segment: usize,
     /// Bytes of all.
     pub total: usize,
+    /// How many of them are padding.
+    pub padding: usize,
 }

@@ -75,6 +75,15 @@ pub(crate) struct Fit {
     pub pad_to: Option<usize>,
 }
 
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Bytes of the packet.
+    pub len: usize,
+    /// How many of them are padding.
+    pub padding: usize,
+}
+
 /// What the next packets look like from where a viewer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Plan {
@@ -176,7 +185,7 @@ impl Forwarder {
         Plan { packets, segment: longest }
     }
 
-    /// Writes the next packet for this viewer to the end of `out`, encrypted, and returns its length. `None`
+    /// Writes the next packet for this viewer to the end of `out`, encrypted. `None`
     /// means that there is nothing more to read, or that the next packet would be longer than what it must fit.
     pub(crate) fn next(
         &mut self,
@@ -184,7 +193,7 @@ impl Forwarder {
         srtp: &mut Context,
         fit: Fit,
         out: &mut Vec<u8>,
-    ) -> Option<usize> {
+    ) -> Option<Written> {
         if self.formats_of != track.generation() || self.payload_types.len() != track.formats().len() {
             self.resolve(track);
         }
@@ -207,7 +216,8 @@ impl Forwarder {
                 }
                 self.write(packet, payload_types, outgoing, out);
                 let missing = fit.pad_to.map_or(0, |size| size.saturating_sub(len));
-                if (1..=MAX_PADDING).contains(&missing) && !packet.payload.is_empty() {
+                let is_padded = (1..=MAX_PADDING).contains(&missing) && !packet.payload.is_empty();
+                if is_padded {
                     pad(out, start, missing);
                 }
                 self.cursor = next;
@@ -215,7 +225,10 @@ impl Forwarder {
                 if srtp.protect_rtp(out, start).is_ok() {
                     self.sent.packets = self.sent.packets.wrapping_add(1);
                     self.sent.octets = self.sent.octets.wrapping_add(packet.payload.len() as u32);
-                    return Some(out.len() - start);
+                    return Some(Written {
+                        len: out.len() - start,
+                        padding: if is_padded { missing } else { 0 },
+                    });
                 }
                 // The index was used before: never send other bytes under it.
                 out.truncate(start);
