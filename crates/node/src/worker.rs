@@ -34,7 +34,7 @@ const BYTES_PER_CALL: usize = 96 << 10;
 /// Without a deadline the loop still looks around this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long to wait for room in a full socket before trying again.
-const FULL_SOCKET_SLEEP: Duration = Duration::from_millis(2);
+const FULL_SOCKET_SLEEP: Duration = Duration::from_millis(1);
 /// Datagrams of other workers' peers that may wait for a worker; further ones are lost, as on the network.
 pub(crate) const MAX_STRAYS: usize = 4096;
 const WAKER: Token = Token(usize::MAX);
@@ -111,7 +111,8 @@ impl Worker {
         let (sfu, now) = (make_sfu(inner.started, 0)?, inner.started.now());
         let mut ports = Vec::new();
         for (token, mut socket) in sockets.into_iter().enumerate() {
-            poll.registry().register(&mut socket, Token(token), Interest::READABLE | Interest::WRITABLE)?;
+            // Not for writing: the kernel would wake us for every message that leaves. A full socket is tried again soon.
+            poll.registry().register(&mut socket, Token(token), Interest::READABLE)?;
             ports.push(Port { batch: Batch::new(&socket), socket, is_readable: true });
         }
         Ok(Self {
@@ -214,9 +215,11 @@ impl Worker {
         let dumps = self.dumps.iter().map(|(ends, ..)| *ends);
         let due = due.into_iter().chain(self.stop).chain(dumps).min();
         let now = Clock::read().now();
-        // While the socket is full nothing gets on that is due; it says when it has room again.
-        let shortest = if self.outbox.is_empty() { Duration::ZERO } else { FULL_SOCKET_SLEEP };
-        due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(now)).clamp(shortest, LONGEST_SLEEP)
+        // While the socket is full nothing gets on that is due.
+        if !self.outbox.is_empty() {
+            return FULL_SOCKET_SLEEP;
+        }
+        due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(now)).min(LONGEST_SLEEP)
     }
 
     fn take_messages(&mut self) {
@@ -253,7 +256,8 @@ impl Worker {
                     break;
                 }
                 match port.socket.receive(&mut port.batch) {
-                    Ok(_) => {}
+                    // What comes after a call that was not filled announces itself again.
+                    Ok(_) => port.is_readable = port.batch.is_full(),
                     Err(error) => {
                         // Errors other than WouldBlock are old ICMP answers; the next call gets on.
                         port.is_readable = error.kind() != io::ErrorKind::WouldBlock;
