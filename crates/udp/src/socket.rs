@@ -113,12 +113,14 @@ impl Socket {
         self.local
     }
 
-    /// Bytes of receive and send buffer that the kernel granted.
+    /// Bytes of receive and send buffer that the kernel granted of those that were asked for.
     pub fn buffer_sizes(&self) -> (usize, usize) {
+        /// Linux grants, and tells, twice of what it is asked for, since it counts its own bookkeeping (socket(7)).
+        const FACTOR: usize = if cfg!(target_os = "linux") { 2 } else { 1 };
         let socket = || UdpSockRef::from(&self.io);
         (
-            self.state.recv_buffer_size(socket()).unwrap_or(0),
-            self.state.send_buffer_size(socket()).unwrap_or(0),
+            self.state.recv_buffer_size(socket()).unwrap_or(0) / FACTOR,
+            self.state.send_buffer_size(socket()).unwrap_or(0) / FACTOR,
         )
     }
 
@@ -133,7 +135,7 @@ impl Socket {
     }
 
     /// Datagrams that the kernel dropped since the socket was opened because its receive buffer was full; 0 where the
-    /// system does not tell.
+    /// system does not tell. Those that it had put together before (GRO) count as one.
     pub fn dropped(&self) -> u64 {
         #[cfg(target_os = "linux")]
         return u64::from(crate::linux::dropped(std::os::fd::AsFd::as_fd(&self.io)));
