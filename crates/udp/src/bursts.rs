@@ -23,14 +23,12 @@ pub(crate) enum Refusal {
 pub(crate) struct Bursts {
     /// Does a burst leave as one message?
     pub(crate) segments: bool,
-    /// Datagrams or messages handed over in one call, at most [`MESSAGES`].
-    pub(crate) per_call: usize,
 }
 
 impl Bursts {
-    /// Sends `messages` in their order by calls of `kernel`, which takes some of them, the first ones, or refuses the
-    /// first. Returns how many are done with: sent or refused; what is left of the next one is put into it.
-    pub(crate) fn send(
+    /// Sends `messages` in their order by calls of `kernel`, which is handed at most `MOST` and takes the first of them,
+    /// as many as it likes, or refuses the first. Returns how many are done with: sent or refused; what is left of the next one is put into it.
+    pub(crate) fn send<const MOST: usize>(
         &mut self,
         messages: &mut [Outgoing],
         mut kernel: impl FnMut(&[Outgoing]) -> io::Result<usize>,
@@ -40,9 +38,9 @@ impl Bursts {
         while done < messages.len() {
             let rest = &mut messages[done..];
             let sent = if self.segments {
-                self.send_whole(rest, &mut kernel, &refusal)
+                self.send_whole::<MOST>(rest, &mut kernel, &refusal)
             } else {
-                self.send_split(rest, &mut kernel)
+                Self::send_split::<MOST>(rest, &mut kernel)
             };
             match sent {
                 Ok(sent) => done += sent,
@@ -55,13 +53,13 @@ impl Bursts {
         done
     }
 
-    fn send_whole(
+    fn send_whole<const MOST: usize>(
         &mut self,
         messages: &mut [Outgoing],
         kernel: &mut impl FnMut(&[Outgoing]) -> io::Result<usize>,
         refusal: &impl Fn(&io::Error) -> Refusal,
     ) -> io::Result<usize> {
-        let most = messages.len().min(self.per_call);
+        let most = messages.len().min(MOST);
         let error = match kernel(&messages[..most]) {
             Ok(sent) => return Ok(sent),
             Err(error) => error,
@@ -73,21 +71,20 @@ impl Bursts {
             Refusal::Message if is_burst => {}
             _ => return Err(error),
         }
-        self.send_split(&mut messages[..1], kernel)
+        Self::send_split::<MOST>(&mut messages[..1], kernel)
     }
 
     /// Sends messages datagram by datagram and returns how many messages are done with.
-    fn send_split(
-        &self,
+    fn send_split<const MOST: usize>(
         messages: &mut [Outgoing],
         kernel: &mut impl FnMut(&[Outgoing]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let mut datagrams = [messages[0]; MESSAGES];
+        let mut datagrams = [messages[0]; MOST];
         let mut count = 0;
         'filling: for message in messages.iter() {
             let mut rest = *message;
             loop {
-                if count == self.per_call {
+                if count == MOST {
                     break 'filling;
                 }
                 datagrams[count] = rest.take_datagram();
@@ -197,11 +194,15 @@ mod tests {
         for (segments, per_call) in [(true, MESSAGES), (false, MESSAGES), (false, 1), (false, 7)] {
             // With segments a burst goes as a whole or not at all.
             for room in (if segments { 3 } else { 1 })..220 {
-                let (mut bursts, mut messages, mut taken) =
-                    (Bursts { segments, per_call }, many(), Vec::new());
+                let (mut bursts, mut messages, mut taken) = (Bursts { segments }, many(), Vec::new());
                 let (mut done, mut calls) = (0, 0);
                 while done < messages.len() {
-                    done += bursts.send(&mut messages[done..], roomy(room, &mut taken), refusal);
+                    let (rest, kernel) = (&mut messages[done..], roomy(room, &mut taken));
+                    done += match per_call {
+                        1 => bursts.send::<1>(rest, kernel, refusal),
+                        7 => bursts.send::<7>(rest, kernel, refusal),
+                        _ => bursts.send::<MESSAGES>(rest, kernel, refusal),
+                    };
                     calls += 1;
                     assert!(calls <= 212, "each call gets on: {segments} {per_call} {room}");
                 }
@@ -213,7 +214,7 @@ mod tests {
     #[test]
     fn a_device_that_cannot_segment_is_asked_once() {
         let (mut taken, mut refused) = (Vec::new(), 0);
-        let mut bursts = Bursts { segments: true, per_call: MESSAGES };
+        let mut bursts = Bursts { segments: true };
         let mut messages = many();
         let mut plain = roomy(usize::MAX, &mut taken);
         let kernel = |messages: &[Outgoing]| {
@@ -223,7 +224,7 @@ mod tests {
             }
             plain(messages)
         };
-        assert_eq!(bursts.send(&mut messages, kernel, refusal), 72);
+        assert_eq!(bursts.send::<MESSAGES>(&mut messages, kernel, refusal), 72);
         assert!(!bursts.segments);
         assert_eq!(refused, 1);
         drop(plain);
@@ -233,7 +234,7 @@ mod tests {
     #[test]
     fn a_burst_that_cannot_be_segmented_is_split_and_the_others_are_not() {
         let (mut taken, mut calls) = (Vec::new(), 0);
-        let mut bursts = Bursts { segments: true, per_call: MESSAGES };
+        let mut bursts = Bursts { segments: true };
         let mut messages = [message(0, 25, 10), message(25, 250, 200), message(275, 25, 10)];
         let mut rest = roomy(usize::MAX, &mut taken);
         let kernel = |messages: &[Outgoing]| {
@@ -241,7 +242,7 @@ mod tests {
             let good = messages.iter().take_while(|message| message.segment_size != Some(200)).count();
             if good == 0 { Err(io::ErrorKind::InvalidInput.into()) } else { rest(&messages[..good]) }
         };
-        assert_eq!(bursts.send(&mut messages, kernel, refusal), 3);
+        assert_eq!(bursts.send::<MESSAGES>(&mut messages, kernel, refusal), 3);
         assert!(bursts.segments);
         assert_eq!(calls, 4);
         drop(rest);
@@ -254,7 +255,7 @@ mod tests {
         for segments in [true, false] {
             for error in [PermissionDenied, Unsupported, Interrupted] {
                 let (mut taken, mut interrupted) = (Vec::new(), false);
-                let mut bursts = Bursts { segments, per_call: MESSAGES };
+                let mut bursts = Bursts { segments };
                 let mut messages = [message(0, 25, 10), message(25, 7, 0), message(32, 25, 10)];
                 let mut rest = roomy(usize::MAX, &mut taken);
                 let kernel = |messages: &[Outgoing]| {
@@ -266,7 +267,7 @@ mod tests {
                     }
                     rest(&messages[..good])
                 };
-                assert_eq!(bursts.send(&mut messages, kernel, refusal), 3);
+                assert_eq!(bursts.send::<MESSAGES>(&mut messages, kernel, refusal), 3);
                 assert_eq!(bursts.segments, segments);
                 drop(rest);
                 assert_eq!(taken.len(), if error == Interrupted { 7 } else { 6 });

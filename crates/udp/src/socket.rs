@@ -9,7 +9,7 @@ use quinn_udp::{UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Type};
 
 use crate::Batch;
-use crate::bursts::{Bursts, MESSAGES, Refusal};
+use crate::bursts::{Bursts, Refusal};
 
 /// How a socket is opened.
 #[derive(Debug, Clone)]
@@ -104,8 +104,7 @@ impl Socket {
         #[cfg(not(target_os = "linux"))]
         let driver = Driver::Portable;
         let segments = options.segmentation && driver != Driver::Portable && state.max_gso_segments() > 1;
-        let per_call = if driver == Driver::Portable { 1 } else { MESSAGES };
-        Ok(Self { io, state, local, driver, bursts: Bursts { segments, per_call } })
+        Ok(Self { io, state, local, driver, bursts: Bursts { segments } })
     }
 
     /// The address that it is bound to, with the port that the system chose if 0 was asked for.
@@ -164,11 +163,12 @@ impl Socket {
         match driver {
             #[cfg(target_os = "linux")]
             Driver::Batched => {
+                use crate::bursts::MESSAGES;
                 use crate::linux;
                 let segmented = bursts.segments;
                 let socket = std::os::fd::AsFd::as_fd(io);
                 let kernel = |messages: &[Outgoing]| linux::send(socket, bytes, messages, with_source);
-                let done = bursts.send(messages, kernel, linux::refusal);
+                let done = bursts.send::<MESSAGES>(messages, kernel, linux::refusal);
                 if segmented && !bursts.segments {
                     tracing::warn!(address = %local, "the network device refuses UDP segmentation (GSO): bursts are split from here on");
                 }
@@ -186,7 +186,7 @@ impl Socket {
                     };
                     state.try_send(UdpSockRef::from(&*io), &datagram).map(|()| 1)
                 };
-                bursts.send(messages, kernel, |_| Refusal::Other)
+                bursts.send::<1>(messages, kernel, |_| Refusal::Other)
             }
         }
     }
