@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use headwater_sfu::{Accepted, PeerInfo, SignalError, StreamInfo, Totals};
 
+use crate::handle::Message;
 use crate::session_id::SessionId;
-use crate::worker::{DumpReply, Message, Session as WorkerSession, Worker};
+use crate::worker::{DumpReply, Session as WorkerSession, Worker};
 use crate::{From, Inner, Node};
 
 /// How long a question to all workers may take; the callback is dropped after that.
@@ -275,6 +276,18 @@ impl Worker {
             self.dumps.push((self.now + duration, peer, reply));
         } else {
             reply(None);
+        }
+    }
+
+    pub(crate) fn hand_out_dumps(&mut self) {
+        let mut index = 0;
+        while let Some((ends, peer, _)) = self.dumps.get(index) {
+            if *ends > self.now && self.sfu.contains(*peer) {
+                index += 1;
+                continue;
+            }
+            let (_, peer, reply) = self.dumps.swap_remove(index);
+            reply(self.sfu.take_dump(peer));
         }
     }
 

@@ -34,8 +34,8 @@ use headwater_udp::{Options, Socket};
 
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::handle::WorkerHandle;
-use crate::worker::{MakeSfu, Message, Worker};
+use crate::handle::{Message, WorkerHandle};
+use crate::worker::{MakeSfu, Worker};
 
 /// The most workers: a session id names one in a byte.
 pub const MAX_WORKERS: usize = 64;
@@ -264,16 +264,16 @@ mod tests {
             let _ = wait.recv();
         })));
         let address: SocketAddr = "192.0.2.1:1".parse().expect("an address");
-        for _ in 0..3 * worker::MAX_STRAYS {
+        for _ in 0..3 * strays::MAX_STRAYS {
             let received = Clock::read().now();
             let contents = vec![0; 20];
             let (from, hops, local, remote) = (0, 0, address, address);
             handle.send_stray(strays::Stray { from, hops, local, remote, received, contents });
         }
-        assert_eq!(handle.strays.load(Ordering::Relaxed), worker::MAX_STRAYS);
+        assert_eq!(handle.strays.load(Ordering::Relaxed), strays::MAX_STRAYS);
         drop(release);
         let counters = node.counters();
-        assert_eq!(counters.totals[0].unrouted, worker::MAX_STRAYS as u64);
+        assert_eq!(counters.totals[0].unrouted, strays::MAX_STRAYS as u64);
         assert_eq!(handle.strays.load(Ordering::Relaxed), 0);
         node.shutdown(Duration::from_secs(1));
     }

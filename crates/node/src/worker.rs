@@ -18,10 +18,10 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use self::drops::Drops;
 use crate::clock::Clock;
 use crate::directory::Heard;
+use crate::handle::Message;
 use crate::links::Links;
-use crate::placement::News;
 use crate::session_id::SessionId;
-use crate::strays::{self, Stray, Strays};
+use crate::strays::{self, Strays};
 use crate::{Inner, StartError};
 
 /// Messages taken in one turn, so that a flood of commands does not starve the media.
@@ -38,23 +38,7 @@ const BYTES_PER_CALL: usize = 96 << 10;
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long to wait for room in a full socket before trying again.
 const FULL_SOCKET_SLEEP: Duration = Duration::from_millis(1);
-/// Datagrams of other workers' peers that may wait for a worker; further ones are lost, as on the network.
-pub(crate) const MAX_STRAYS: usize = 4096;
 const WAKER: Token = Token(usize::MAX);
-
-/// What a worker is told by others.
-pub(crate) enum Message {
-    /// Something to do with the state.
-    Command(Box<dyn FnOnce(&mut Worker) + Send>),
-    /// A datagram that arrived at another worker's socket.
-    Stray(Stray),
-    /// What another worker tells.
-    News { from: usize, news: News },
-    /// Datagrams from this address belong to that worker.
-    Learn { remote: SocketAddr, worker: usize },
-    /// End the thread once everybody has been told goodbye, or at this time.
-    Stop(Instant),
-}
 
 /// Makes a forwarding unit, for the n-th time.
 pub(crate) type MakeSfu = Box<dyn Fn(Clock, u64) -> Result<Sfu, ConfigError> + Send>;
@@ -179,8 +163,7 @@ impl Worker {
     fn work(&mut self) {
         let mut events = Events::with_capacity(64);
         loop {
-            let timeout = self.sleep();
-            let timeout = self.fall_asleep(timeout);
+            let timeout = self.fall_asleep(self.sleep());
             if let Err(error) = self.poll.poll(&mut events, Some(timeout))
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -314,18 +297,6 @@ impl Worker {
             self.is_busy |= !outbox.has_room();
         }
         outbox.flush(sockets);
-    }
-
-    fn hand_out_dumps(&mut self) {
-        let mut index = 0;
-        while let Some((ends, peer, _)) = self.dumps.get(index) {
-            if *ends > self.now && self.sfu.contains(*peer) {
-                index += 1;
-                continue;
-            }
-            let (_, peer, reply) = self.dumps.swap_remove(index);
-            reply(self.sfu.take_dump(peer));
-        }
     }
 
     fn tell(&mut self) {

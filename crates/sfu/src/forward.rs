@@ -96,23 +96,28 @@ enum State {
 
 /// One viewer's view of one track.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Forwarder {
-    agreement: Agreement,
+    // What every packet needs comes first, to be fetched ahead.
     state: State,
+    formats_of: u32,
     cursor: Cursor,
-    rewriter: Rewriter,
-    template: Template,
-    rtx_template: Template,
-    rtx_sequence: u16,
+    /// Payload types of the last packet, with its format's index.
+    current: Option<(u8, PayloadTypes)>,
+    sent: Sent,
     /// Payload types by the track's format index, looked up as formats appear.
     payload_types: Vec<Option<PayloadTypes>>,
-    /// Those of the last packet, with its format's index.
-    current: Option<(u8, PayloadTypes)>,
-    formats_of: u32,
-    sent: Sent,
+    template: Template,
+    rewriter: Rewriter,
+    rtx_template: Template,
+    rtx_sequence: u16,
+    agreement: Agreement,
 }
 
 impl Forwarder {
+    /// How much of it, from its beginning, the next packet needs.
+    pub(crate) const HOT: usize = std::mem::offset_of!(Self, rewriter) + Rewriter::HOT;
+
     /// A forwarder that waits for [`begin`](Self::begin).
     pub(crate) fn new(agreement: Agreement, start: Start, with_playout_delay: bool) -> Self {
         let template = Template::new(agreement.ssrc, &agreement.extensions, with_playout_delay);
@@ -247,19 +252,6 @@ impl Forwarder {
             State::Live { generation } => Some(generation),
             _ => None,
         }
-    }
-
-    /// Calls `each` with the memory that the next packet will need.
-    pub(crate) fn for_each_region(&self, each: impl Fn(*const u8, usize)) {
-        fn of<T>(value: &T) -> *const u8 {
-            std::ptr::from_ref(value).cast()
-        }
-        each(of(&self.state), size_of_val(&self.state));
-        each(of(&self.cursor), size_of_val(&self.cursor));
-        each(of(&self.rewriter), size_of_val(&self.rewriter));
-        each(of(&self.template), size_of_val(&self.template));
-        each(of(&self.current), size_of_val(&self.current));
-        each(of(&self.sent), size_of_val(&self.sent));
     }
 
     /// What was agreed.

@@ -5,6 +5,7 @@ mod audience;
 mod batch;
 mod broadcast;
 mod bucket;
+mod burst;
 mod config;
 mod demux;
 mod dump;

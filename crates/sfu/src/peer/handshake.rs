@@ -38,6 +38,11 @@ impl Peer {
         !self.waiting.is_empty()
     }
 
+    /// How many of its datagrams wait.
+    pub(crate) fn waiting_handshakes(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Does the very same message wait already? Protected ones differ each time.
     pub(crate) fn awaits_handshake(&self, datagram: &[u8]) -> bool {
         let message = datagram.get(RECORD_HEADER..);
