@@ -325,6 +325,7 @@ impl Worker {
         totals.handed_off = self.links.handed_off;
         totals.hand_off_drops = self.links.dropped;
         totals.wrong_worker = self.strays.passed_on;
+        totals.kernel_drops = self.kernel_drops();
         counters.totals = vec![totals];
         counters.viewers_by_worker = vec![counters.viewers];
         counters

@@ -207,6 +207,14 @@ fn bind(config: &Config, workers: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<Soc
         if let Some(socket) = sockets[0].last().filter(|socket| socket.local_addr() == address) {
             let (receive, send) = socket.buffer_sizes();
             tracing::info!(%address, receive, send, segmentation = socket.segments(), coalescing = socket.coalesces(), "media socket");
+            if receive < options.receive_buffer {
+                let asked = options.receive_buffer;
+                tracing::warn!(
+                    %address, asked, obtained = receive,
+                    "the receive buffer is smaller than it should be, and bursts may be lost; as root: \
+                     `sysctl -w net.core.rmem_max={asked}`"
+                );
+            }
             media.push(address);
         }
     }

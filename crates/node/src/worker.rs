@@ -1,5 +1,7 @@
 //! The only loop: receive a batch, let the forwarding unit work, send what it has, sleep until the next deadline.
 
+mod drops;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -13,6 +15,7 @@ use headwater_sfu::{ConfigError, Datagram, Error, Event, PeerId, Sfu};
 use headwater_udp::{Batch, Outgoing, Received, Socket};
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use self::drops::Drops;
 use crate::clock::Clock;
 use crate::directory::Heard;
 use crate::handle::Message;
@@ -58,6 +61,7 @@ pub(crate) struct Worker {
     /// The publishers here by their numbers.
     pub(crate) publishers: HashMap<u32, Heard>,
     outbox: Outbox,
+    drops: Drops,
     /// There is more to do than one turn permits.
     is_busy: bool,
     pub(crate) stop: Option<Instant>,
@@ -115,6 +119,7 @@ impl Worker {
             links,
             publishers: HashMap::new(),
             outbox: Outbox::default(),
+            drops: Drops::new(now),
             is_busy: false,
             stop: None,
             dumps: Vec::new(),
@@ -183,6 +188,7 @@ impl Worker {
             self.tell();
             self.share();
             self.hand_out_dumps();
+            self.note_drops();
             let is_done = self.sfu.is_empty() && self.outbox.is_empty();
             if self.stop.is_some_and(|deadline| deadline <= self.now || is_done) {
                 return;

@@ -269,7 +269,7 @@ fn of_workers(counters: &Counters) -> Vec<Sample> {
         let (name, help) = ("headwater_worker_viewers", "Viewers now, by media worker.");
         samples.push(Sample::gauge(name, help, &[], *viewers).of_worker(worker));
     }
-    let figures: [(&'static str, &'static str, Figure); 4] = [
+    let figures: [(&'static str, &'static str, Figure); 5] = [
         ("headwater_worker_sent_packets_total", "RTP packets sent, by media worker.", |totals| {
             totals.sent_packets
         }),
@@ -285,6 +285,11 @@ fn of_workers(counters: &Counters) -> Vec<Sample> {
             "headwater_wrong_worker_datagrams_total",
             "Datagrams of placed sessions that arrived at another worker's socket.",
             |totals| totals.wrong_worker,
+        ),
+        (
+            "headwater_kernel_drops_total",
+            "Datagrams that the kernel dropped because a receive buffer was full, by media worker.",
+            |totals| totals.kernel_drops,
         ),
     ];
     for (name, help, figure) in figures {

@@ -16,6 +16,7 @@ mod handshakes;
 mod held;
 pub mod history;
 mod key_frame;
+mod keys;
 mod life;
 mod local;
 mod negotiate;
@@ -46,6 +47,7 @@ pub use headwater_dtls::Certificate;
 /// Formats, sequence numbers and packets of the API are of this crate.
 pub use headwater_rtp as rtp;
 pub use headwater_stun::{Transmit, Transport};
+pub use keys::{KeysError, MasterKey};
 pub use local::{LocalStream, MediaPacket};
 pub use parcel::{Parcel, ufrag_of_request};
 pub use peer::Security;

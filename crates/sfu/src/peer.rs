@@ -72,7 +72,7 @@ pub(crate) struct Srtp {
 /// What the handshake agreed on, for statistics.
 #[derive(Debug, Clone)]
 pub struct Security {
-    /// DTLS version, such as "1.2".
+    /// DTLS version, such as "1.2"; "none" if the owner gave the keys.
     pub version: String,
     /// IANA number of the cipher suite.
     pub cipher_suite: u16,
@@ -163,6 +163,8 @@ pub(crate) struct Peer {
     pub dump: Option<Dump>,
     /// Where the last authentic media or DTLS came from, and when.
     heard: Option<(Path, Instant)>,
+    /// Keys that the owner gave, with their profile, until there is a path.
+    given: Option<Box<(u16, Srtp)>>,
     ice: Ice,
     dtls: Option<Box<dtls::Connection>>,
     handshake: Handshake,
@@ -213,6 +215,7 @@ impl Peer {
             ufrags: Vec::new(),
             dump: None,
             heard: None,
+            given: None,
             ice,
             dtls: None,
             handshake,

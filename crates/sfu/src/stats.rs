@@ -51,6 +51,8 @@ pub struct Totals {
     pub hand_off_drops: u64,
     /// Datagrams that arrived at the wrong unit's socket, though their session had found its unit.
     pub wrong_worker: u64,
+    /// Datagrams that the kernel dropped because the receive buffer was full. The owner's to count, too.
+    pub kernel_drops: u64,
 }
 
 impl Totals {
