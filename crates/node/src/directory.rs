@@ -144,6 +144,13 @@ impl Directory {
         true
     }
 
+    /// One worker has given it to another, which may have given it on already.
+    pub(crate) fn give(&self, id: SessionId, from: usize, to: usize) {
+        if let Some(entry) = self.write().sessions.get_mut(&id).filter(|entry| entry.worker == from) {
+            (entry.worker, entry.is_placed) = (to, true);
+        }
+    }
+
     /// It is connected.
     pub(crate) fn connected(&self, id: SessionId) {
         let mut state = self.write();
@@ -334,6 +341,21 @@ mod tests {
         let state = directory.read();
         assert_eq!((state.sessions.len(), state.ufrags.len(), state.addresses.len()), (0, 0, 1));
         assert_eq!((state.pending, state.streams.len()), (1, 1), "the last one admitted has not entered yet");
+    }
+
+    #[test]
+    fn who_gave_a_session_away_does_not_take_it_back_from_the_next() {
+        let now = Instant::now();
+        let directory = Directory::new(Limits::default(), Takeover::Stale, now);
+        let admission = directory.admit("a", true, here(), now).expect("nobody publishes yet");
+        directory.enter(id(1), 0, admission, &["ufrag".to_owned()]);
+        directory.give(id(1), 0, 1);
+        assert_eq!(directory.worker_of_ufrag("ufrag"), Some((1, true)));
+        // Worker 1 passes it on, and worker 2 has taken it before worker 1 says so.
+        assert!(directory.place(id(1), 2));
+        directory.give(id(1), 1, 2);
+        directory.give(id(1), 0, 1);
+        assert_eq!(directory.worker_of(id(1)), Some(2));
     }
 
     #[test]
