@@ -275,7 +275,8 @@ impl Worker {
     /// Sends what is due, up to one call's worth.
     fn send(&mut self) {
         let Self { outbox, sfu, sockets, now, .. } = self;
-        if outbox.is_empty() {
+        let was_full = !outbox.is_empty();
+        if !was_full {
             outbox.clear();
             while outbox.has_room() {
                 let start = outbox.bytes.len();
@@ -297,6 +298,8 @@ impl Worker {
             self.is_busy |= !outbox.has_room();
         }
         outbox.flush(sockets);
+        // What waited behind a full socket has gone; the unit has not been asked for more yet, and no deadline says so.
+        self.is_busy |= was_full && self.outbox.is_empty();
     }
 
     fn tell(&mut self) {
@@ -309,6 +312,8 @@ impl Worker {
                         let role = if info.is_publisher { "publisher" } else { "viewer" };
                         tracing::info!(stream = info.stream, ?session, "{role} connected");
                         self.note_connected(*peer, session, info.is_publisher);
+                        // Who was replaced is to be told, and this turn has sent already.
+                        self.is_busy |= info.is_publisher;
                         self.inner.events.connected(session, &info.stream, info.is_publisher);
                     }
                 }

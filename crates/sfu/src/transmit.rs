@@ -112,6 +112,9 @@ impl Sfu {
                 return Some(transmit);
             }
             self.resumed.pop_front();
+            if let Some(Peer { role: Role::Viewer(viewer), .. }) = self.peer_mut(id) {
+                viewer.leave_resumed();
+            }
         }
         None
     }
