@@ -2,7 +2,7 @@
 
 use headwater_srtp::Context;
 
-use crate::forward::{Fit, Forwarder, Written};
+use crate::forward::Forwarder;
 use crate::track::{Kind, Track};
 
 /// Segments of one burst, and its bytes: what one GSO message may carry at most.
@@ -58,4 +58,32 @@ pub(crate) struct Burst {
     pub total: usize,
     /// How many of them are padding.
     pub padding: usize,
+}
+
+/// How a packet must fit behind the first of a burst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fit {
+    /// Bytes of each packet of the burst on the wire; only the last may be shorter. `None`: it is the first, and may be
+    /// of any size.
+    pub segment: Option<usize>,
+    /// What it is padded to if it is a little shorter.
+    pub pad_to: Option<usize>,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Bytes of the packet.
+    pub len: usize,
+    /// How many of them are padding.
+    pub padding: usize,
+}
+
+/// What the next packets look like from where a viewer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// How many of them go together.
+    pub packets: usize,
+    /// The size that all but the last are brought to.
+    pub segment: usize,
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use headwater_rtp::{PayloadType, Ssrc};
 use headwater_srtp::Context;
 
+use crate::burst::{Fit, Plan, Written};
 use crate::history::{Cursor, History, Packet, Read};
 use crate::rewrite::{Outgoing, Rewriter};
 use crate::template::{ExtensionIds, Fields, Template};
@@ -63,34 +64,6 @@ pub(crate) struct Sent {
     pub resent: u64,
     /// Lost packets asked for that could not be resent.
     pub unrepaired: u64,
-}
-
-/// How a packet must fit behind the first of a burst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fit {
-    /// Bytes of each packet of the burst on the wire; only the last may be shorter. `None`: it is the first, and may be
-    /// of any size.
-    pub segment: Option<usize>,
-    /// What it is padded to if it is a little shorter.
-    pub pad_to: Option<usize>,
-}
-
-/// What was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Written {
-    /// Bytes of the packet.
-    pub len: usize,
-    /// How many of them are padding.
-    pub padding: usize,
-}
-
-/// What the next packets look like from where a viewer stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Plan {
-    /// How many of them go together.
-    pub packets: usize,
-    /// The size that all but the last are brought to.
-    pub segment: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
