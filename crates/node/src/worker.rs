@@ -37,6 +37,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 const FULL_SOCKET_SLEEP: Duration = Duration::from_millis(2);
 /// Datagrams of other workers' peers that may wait for a worker; further ones are lost, as on the network.
 pub(crate) const MAX_STRAYS: usize = 4096;
+/// None of the protocols here has longer ones.
+pub(crate) const MAX_STRAY_BYTES: usize = 2048;
 const WAKER: Token = Token(usize::MAX);
 
 /// What a worker is told by others.
