@@ -5,6 +5,7 @@
 //! - `stun`: verifying and answering a consent check.
 //! - `fan_out`: one frame from a publisher to N viewers, all logic and crypto, no kernel.
 //! - `feedback`: what viewers send back: reports, lost packets and their repair, transport-wide feedback.
+//! - `send`: a frame's bursts handed to the kernel: quinn-udp, nix's `sendmmsg`, ours; with segmentation and without.
 //! - `hand_off`: a frame from the worker that has the publisher to one that has viewers.
 //! - `handshake`: a whole DTLS 1.2 handshake, both ends.
 //! - `signalling`: the answer to a viewer's offer.

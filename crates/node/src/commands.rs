@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use headwater_sfu::{Accepted, PeerInfo, SignalError, StreamInfo, Totals};
 
+use crate::handle::Message;
 use crate::session_id::SessionId;
-use crate::worker::{DumpReply, Message, Session as WorkerSession, Worker};
+use crate::worker::{DumpReply, Session as WorkerSession, Worker};
 use crate::{From, Inner, Node};
 
 /// How long a question to all workers may take; the callback is dropped after that.
@@ -269,6 +270,18 @@ impl Worker {
         }
     }
 
+    pub(crate) fn hand_out_dumps(&mut self) {
+        let mut index = 0;
+        while let Some((ends, peer, _)) = self.dumps.get(index) {
+            if *ends > self.now && self.sfu.contains(*peer) {
+                index += 1;
+                continue;
+            }
+            let (_, peer, reply) = self.dumps.swap_remove(index);
+            reply(self.sfu.take_dump(peer));
+        }
+    }
+
     fn close(&mut self, id: SessionId) -> bool {
         let Some(peer) = self.sessions.get(&id).map(|session| session.peer) else { return false };
         if let Some(directory) = &self.inner.directory {
@@ -303,6 +316,7 @@ impl Worker {
         totals.handed_off = self.links.handed_off;
         totals.hand_off_drops = self.links.dropped;
         totals.wrong_worker = self.strays.passed_on;
+        totals.kernel_drops = self.kernel_drops();
         counters.totals = vec![totals];
         counters.viewers_by_worker = vec![counters.viewers];
         counters

@@ -1,13 +1,30 @@
 //! What others hold of a worker: its ear.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
+use std::time::Instant;
 
 use mio::Waker;
 
 use crate::links::Sleep;
-use crate::strays::Stray;
-use crate::worker::{MAX_STRAY_BYTES, MAX_STRAYS, Message};
+use crate::placement::News;
+use crate::strays::{MAX_STRAY_BYTES, MAX_STRAYS, Stray};
+use crate::worker::Worker;
+
+/// What a worker is told by others.
+pub(crate) enum Message {
+    /// Something to do with the state.
+    Command(Box<dyn FnOnce(&mut Worker) + Send>),
+    /// A datagram that arrived at another worker's socket.
+    Stray(Stray),
+    /// What another worker tells.
+    News { from: usize, news: News },
+    /// Datagrams from this address belong to that worker.
+    Learn { remote: SocketAddr, worker: usize },
+    /// End the thread once everybody has been told goodbye, or at this time.
+    Stop(Instant),
+}
 
 /// A handle to a worker.
 pub(crate) struct WorkerHandle {

@@ -34,8 +34,8 @@ use headwater_udp::{Options, Socket};
 
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::handle::WorkerHandle;
-use crate::worker::{MakeSfu, Message, Worker};
+use crate::handle::{Message, WorkerHandle};
+use crate::worker::{MakeSfu, Worker};
 
 /// The most workers: a session id names one in a byte.
 pub const MAX_WORKERS: usize = 64;
@@ -207,6 +207,14 @@ fn bind(config: &Config, workers: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<Soc
         if let Some(socket) = sockets[0].last().filter(|socket| socket.local_addr() == address) {
             let (receive, send) = socket.buffer_sizes();
             tracing::info!(%address, receive, send, segmentation = socket.segments(), coalescing = socket.coalesces(), "media socket");
+            if receive < options.receive_buffer {
+                let asked = options.receive_buffer;
+                tracing::warn!(
+                    %address, asked, obtained = receive,
+                    "the receive buffer is smaller than it should be, and bursts may be lost; as root: \
+                     `sysctl -w net.core.rmem_max={asked}`"
+                );
+            }
             media.push(address);
         }
     }
@@ -261,15 +269,15 @@ mod tests {
             let (from, hops, local, remote) = (0, 0, address, address);
             handle.send_stray(strays::Stray { from, hops, local, remote, received, contents });
         };
-        send(worker::MAX_STRAY_BYTES + 1);
+        send(strays::MAX_STRAY_BYTES + 1);
         assert_eq!(handle.strays.load(Ordering::Relaxed), 0, "too long to wait");
-        for _ in 0..3 * worker::MAX_STRAYS {
+        for _ in 0..3 * strays::MAX_STRAYS {
             send(20);
         }
-        assert_eq!(handle.strays.load(Ordering::Relaxed), worker::MAX_STRAYS);
+        assert_eq!(handle.strays.load(Ordering::Relaxed), strays::MAX_STRAYS);
         drop(release);
         let counters = node.counters();
-        assert_eq!(counters.totals[0].unrouted, worker::MAX_STRAYS as u64);
+        assert_eq!(counters.totals[0].unrouted, strays::MAX_STRAYS as u64);
         assert_eq!(handle.strays.load(Ordering::Relaxed), 0);
         node.shutdown(Duration::from_secs(1));
     }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use headwater_sfu::{Datagram, Error, Notice, Parcel, PeerId, Wish};
 
 use crate::clock::Clock;
+use crate::handle::Message;
 use crate::session_id::SessionId;
 use crate::strays::{self, Stray};
-use crate::worker::{Message, Session, Worker};
+use crate::worker::{Session, Worker};
 
 /// What workers tell each other.
 pub(crate) enum News {

@@ -1,5 +1,8 @@
 //! The only loop: receive a batch, let the forwarding unit work, send what it has, sleep until the next deadline.
 
+mod drops;
+mod outbox;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -10,15 +13,17 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use headwater_sfu::{ConfigError, Datagram, Error, Event, PeerId, Sfu};
-use headwater_udp::{Batch, Outgoing, Received, Socket};
+use headwater_udp::{Batch, Received, Socket};
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use self::drops::Drops;
+use self::outbox::{Outbox, Port};
 use crate::clock::Clock;
 use crate::directory::Heard;
+use crate::handle::Message;
 use crate::links::Links;
-use crate::placement::News;
 use crate::session_id::SessionId;
-use crate::strays::{self, Stray, Strays};
+use crate::strays::{self, Strays};
 use crate::{Inner, StartError};
 
 /// Messages taken in one turn, so that a flood of commands does not starve the media.
@@ -27,33 +32,11 @@ const MESSAGES_PER_TURN: usize = 256;
 const MESSAGE_TIME_PER_TURN: Duration = Duration::from_millis(1);
 /// Receive calls per socket and turn; each takes up to 32 messages.
 const BATCHES_PER_TURN: usize = 4;
-/// What is handed to the kernel in one call, which is also what is sent in one turn before the sockets are read again. What
-/// was encrypted should still be in the cache when the kernel copies it.
-const MESSAGES_PER_CALL: usize = 64;
-const BYTES_PER_CALL: usize = 96 << 10;
 /// Without a deadline the loop still looks around this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long to wait for room in a full socket before trying again.
-const FULL_SOCKET_SLEEP: Duration = Duration::from_millis(2);
-/// Datagrams of other workers' peers that may wait for a worker; further ones are lost, as on the network.
-pub(crate) const MAX_STRAYS: usize = 4096;
-/// None of the protocols here has longer ones.
-pub(crate) const MAX_STRAY_BYTES: usize = 2048;
+const FULL_SOCKET_SLEEP: Duration = Duration::from_millis(1);
 const WAKER: Token = Token(usize::MAX);
-
-/// What a worker is told by others.
-pub(crate) enum Message {
-    /// Something to do with the state.
-    Command(Box<dyn FnOnce(&mut Worker) + Send>),
-    /// A datagram that arrived at another worker's socket.
-    Stray(Stray),
-    /// What another worker tells.
-    News { from: usize, news: News },
-    /// Datagrams from this address belong to that worker.
-    Learn { remote: SocketAddr, worker: usize },
-    /// End the thread once everybody has been told goodbye, or at this time.
-    Stop(Instant),
-}
 
 /// Makes a forwarding unit, for the n-th time.
 pub(crate) type MakeSfu = Box<dyn Fn(Clock, u64) -> Result<Sfu, ConfigError> + Send>;
@@ -76,6 +59,7 @@ pub(crate) struct Worker {
     /// The publishers here by their numbers.
     pub(crate) publishers: HashMap<u32, Heard>,
     outbox: Outbox,
+    drops: Drops,
     /// There is more to do than one turn permits.
     is_busy: bool,
     pub(crate) stop: Option<Instant>,
@@ -94,12 +78,6 @@ pub(crate) struct Session {
     pub(crate) publishes: Option<u32>,
 }
 
-struct Port {
-    socket: Socket,
-    batch: Batch,
-    is_readable: bool,
-}
-
 impl Worker {
     pub(crate) fn new(
         index: usize,
@@ -113,7 +91,8 @@ impl Worker {
         let (sfu, now) = (make_sfu(inner.started, 0)?, inner.started.now());
         let mut ports = Vec::new();
         for (token, mut socket) in sockets.into_iter().enumerate() {
-            poll.registry().register(&mut socket, Token(token), Interest::READABLE | Interest::WRITABLE)?;
+            // Not for writing: the kernel would wake us for every message that leaves. A full socket is tried again soon.
+            poll.registry().register(&mut socket, Token(token), Interest::READABLE)?;
             ports.push(Port { batch: Batch::new(&socket), socket, is_readable: true });
         }
         Ok(Self {
@@ -132,6 +111,7 @@ impl Worker {
             links,
             publishers: HashMap::new(),
             outbox: Outbox::default(),
+            drops: Drops::new(now),
             is_busy: false,
             stop: None,
             dumps: Vec::new(),
@@ -175,8 +155,7 @@ impl Worker {
     fn work(&mut self) {
         let mut events = Events::with_capacity(64);
         loop {
-            let timeout = self.sleep();
-            let timeout = self.fall_asleep(timeout);
+            let timeout = self.fall_asleep(self.sleep());
             if let Err(error) = self.poll.poll(&mut events, Some(timeout))
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -201,6 +180,7 @@ impl Worker {
             self.tell();
             self.share();
             self.hand_out_dumps();
+            self.note_drops();
             let is_done = self.sfu.is_empty() && self.outbox.is_empty();
             if self.stop.is_some_and(|deadline| deadline <= self.now || is_done) {
                 return;
@@ -216,9 +196,11 @@ impl Worker {
         let dumps = self.dumps.iter().map(|(ends, ..)| *ends);
         let due = due.into_iter().chain(self.stop).chain(dumps).min();
         let now = Clock::read().now();
-        // While the socket is full nothing gets on that is due; it says when it has room again.
-        let shortest = if self.outbox.is_empty() { Duration::ZERO } else { FULL_SOCKET_SLEEP };
-        due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(now)).clamp(shortest, LONGEST_SLEEP)
+        // While the socket is full nothing gets on that is due.
+        if !self.outbox.is_empty() {
+            return FULL_SOCKET_SLEEP;
+        }
+        due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(now)).min(LONGEST_SLEEP)
     }
 
     fn take_messages(&mut self) {
@@ -255,7 +237,8 @@ impl Worker {
                     break;
                 }
                 match port.socket.receive(&mut port.batch) {
-                    Ok(_) => {}
+                    // What comes after a call that was not filled announces itself again.
+                    Ok(_) => port.is_readable = port.batch.is_full(),
                     Err(error) => {
                         // Errors other than WouldBlock are old ICMP answers; the next call gets on.
                         port.is_readable = error.kind() != io::ErrorKind::WouldBlock;
@@ -290,18 +273,7 @@ impl Worker {
             while outbox.has_room() {
                 let start = outbox.bytes.len();
                 let Some(transmit) = sfu.poll_transmit(*now, &mut outbox.bytes) else { break };
-                let local = transmit.local;
-                let Some(port) = sockets.iter().position(|port| port.reaches(local, transmit.remote)) else {
-                    continue;
-                };
-                outbox.ports.push(port);
-                outbox.messages.push(Outgoing {
-                    local: (!local.ip().is_unspecified()).then_some(local.ip()),
-                    remote: transmit.remote,
-                    start,
-                    len: transmit.len,
-                    segment_size: transmit.segment_size,
-                });
+                outbox.push(sockets, &transmit, start);
             }
             // More may wait: read the sockets and come back at once.
             self.is_busy |= !outbox.has_room();
@@ -309,18 +281,6 @@ impl Worker {
         outbox.flush(sockets);
         // What waited behind a full socket has gone; the unit has not been asked for more yet, and no deadline says so.
         self.is_busy |= was_full && self.outbox.is_empty();
-    }
-
-    fn hand_out_dumps(&mut self) {
-        let mut index = 0;
-        while let Some((ends, peer, _)) = self.dumps.get(index) {
-            if *ends > self.now && self.sfu.contains(*peer) {
-                index += 1;
-                continue;
-            }
-            let (_, peer, reply) = self.dumps.swap_remove(index);
-            reply(self.sfu.take_dump(peer));
-        }
     }
 
     fn tell(&mut self) {
@@ -356,66 +316,6 @@ impl Worker {
                     self.inner.events.offline(self.index, stream);
                 }
                 _ => {}
-            }
-        }
-    }
-}
-
-impl Port {
-    /// Can it send from `local` to `remote`?
-    fn reaches(&self, local: SocketAddr, remote: SocketAddr) -> bool {
-        let bound = self.socket.local_addr();
-        bound.port() == local.port()
-            && bound.is_ipv4() == remote.is_ipv4()
-            && (bound.ip() == local.ip() || bound.ip().is_unspecified())
-    }
-}
-
-/// Messages on their way to the kernel.
-struct Outbox {
-    bytes: Vec<u8>,
-    messages: Vec<Outgoing>,
-    /// The socket of each.
-    ports: Vec<usize>,
-    done: usize,
-}
-
-impl Default for Outbox {
-    fn default() -> Self {
-        Self {
-            bytes: Vec::with_capacity(BYTES_PER_CALL + (64 << 10)),
-            messages: Vec::with_capacity(MESSAGES_PER_CALL),
-            ports: Vec::with_capacity(MESSAGES_PER_CALL),
-            done: 0,
-        }
-    }
-}
-
-impl Outbox {
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.messages.clear();
-        self.ports.clear();
-        self.done = 0;
-    }
-
-    fn is_empty(&self) -> bool {
-        self.done == self.messages.len()
-    }
-
-    fn has_room(&self) -> bool {
-        self.messages.len() < MESSAGES_PER_CALL && self.bytes.len() < BYTES_PER_CALL
-    }
-
-    /// Hands everything to the kernel, as far as it has room.
-    fn flush(&mut self, sockets: &mut [Port]) {
-        while let Some(&port) = self.ports.get(self.done) {
-            let same = self.ports[self.done..].iter().take_while(|other| **other == port).count();
-            let messages = &mut self.messages[self.done..self.done + same];
-            let sent = sockets[port].socket.send(&self.bytes, messages);
-            self.done += sent;
-            if sent < same {
-                return;
             }
         }
     }

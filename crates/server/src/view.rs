@@ -247,6 +247,9 @@ pub(crate) fn samples(counters: &Counters) -> Vec<Sample> {
         Sample::counter(name, bytes, &[("direction", "in")], sum(|totals| totals.received_bytes)),
         Sample::counter(name, bytes, &[("direction", "out")], sum(|totals| totals.sent_bytes)),
     ]);
+    let padding = "Bytes of padding sent, to let the packets of a frame leave as one message.";
+    let name = "headwater_rtp_padding_bytes_total";
+    samples.push(Sample::counter(name, padding, &[], sum(|totals| totals.padding_bytes)));
     let refused = "Datagrams that changed nothing, by reason.";
     let name = "headwater_datagrams_refused_total";
     samples.extend([
@@ -266,7 +269,7 @@ fn of_workers(counters: &Counters) -> Vec<Sample> {
         let (name, help) = ("headwater_worker_viewers", "Viewers now, by media worker.");
         samples.push(Sample::gauge(name, help, &[], *viewers).of_worker(worker));
     }
-    let figures: [(&'static str, &'static str, Figure); 4] = [
+    let figures: [(&'static str, &'static str, Figure); 5] = [
         ("headwater_worker_sent_packets_total", "RTP packets sent, by media worker.", |totals| {
             totals.sent_packets
         }),
@@ -282,6 +285,11 @@ fn of_workers(counters: &Counters) -> Vec<Sample> {
             "headwater_wrong_worker_datagrams_total",
             "Datagrams of placed sessions that arrived at another worker's socket.",
             |totals| totals.wrong_worker,
+        ),
+        (
+            "headwater_kernel_drops_total",
+            "Datagrams that the kernel dropped because a receive buffer was full, by media worker.",
+            |totals| totals.kernel_drops,
         ),
     ];
     for (name, help, figure) in figures {

@@ -2,12 +2,17 @@
 //! for all the others has pushed a viewer's state out of the cache. Serving one after the other means waiting for memory
 //! a dozen times for each; asked for in time, it is there.
 
+use std::mem::offset_of;
+
+use headwater_srtp::Context;
 use slab::Slab;
 
 use crate::broadcast::Broadcast;
 use crate::config::Prefetch;
+use crate::forward::Forwarder;
 use crate::peer::{Peer, Role};
 use crate::peer_id::PeerId;
+use crate::viewer::{Line, Viewer};
 
 /// Viewers are looked ahead at in groups: what does not depend on each other is fetched at the same time.
 pub(crate) const GROUP: usize = 4;
@@ -16,17 +21,17 @@ pub(crate) const GROUP: usize = 4;
 /// steps, each a group further ahead than the next.
 pub(crate) fn look_ahead(prefetch: Prefetch, peers: &Slab<(u32, Peer)>, broadcast: &Broadcast, round: usize) {
     let round = &broadcast.rounds[round];
-    let fetch = |first: usize, groups: usize, step: &dyn Fn(&Peer)| {
+    let fetch = |first: usize, groups: usize, step: &dyn Fn(&u32, &Peer)| {
         for id in round.ahead(&broadcast.viewers, first * GROUP..(first + groups) * GROUP) {
             let PeerId { index, .. } = id;
-            if let Some((_, peer)) = peers.get(index as usize) {
-                step(peer);
+            if let Some((serial, peer)) = peers.get(index as usize) {
+                step(serial, peer);
             }
         }
     };
-    let (outer, middle) =
-        (|peer: &Peer| fetch_peer(prefetch, peer), |peer: &Peer| fetch_viewer(prefetch, peer));
-    let inner = |peer: &Peer| fetch_lines(prefetch, peer);
+    let outer = |serial: &u32, peer: &Peer| fetch_peer(prefetch, serial, peer);
+    let middle = |_: &u32, peer: &Peer| fetch_viewer(prefetch, peer);
+    let inner = |_: &u32, peer: &Peer| fetch_lines(prefetch, peer);
     if round.has_just_begun() {
         fetch(0, 3, &outer);
         fetch(0, 2, &middle);
@@ -37,22 +42,20 @@ pub(crate) fn look_ahead(prefetch: Prefetch, peers: &Slab<(u32, Peer)>, broadcas
     fetch(0, 1, &inner);
 }
 
-fn all_of<T>(prefetch: Prefetch, value: &T) {
-    prefetch(std::ptr::from_ref(value).cast(), size_of::<T>());
+/// The beginning of something.
+fn head_of<T>(prefetch: Prefetch, value: &T, bytes: usize) {
+    prefetch(std::ptr::from_ref(value).cast(), bytes);
 }
 
-fn fetch_peer(prefetch: Prefetch, peer: &Peer) {
-    all_of(prefetch, &peer.role);
-    all_of(prefetch, &peer.state);
-    all_of(prefetch, &peer.path);
-    all_of(prefetch, &peer.sent_bytes);
-    all_of(prefetch, &peer.scheduled);
-    all_of(prefetch, &peer.srtp);
+fn fetch_peer(prefetch: Prefetch, serial: &u32, peer: &Peer) {
+    const HOT: usize = offset_of!(Peer, srtp) + size_of::<Context>();
+    head_of(prefetch, serial, size_of::<u32>());
+    head_of(prefetch, peer, HOT);
 }
 
 fn fetch_viewer(prefetch: Prefetch, peer: &Peer) {
     if let Role::Viewer(viewer) = &peer.role {
-        all_of(prefetch, &**viewer);
+        head_of(prefetch, &**viewer, Viewer::HOT);
     }
     if let Some(srtp) = &peer.srtp {
         srtp.outbound.for_each_region(prefetch);
@@ -62,8 +65,7 @@ fn fetch_viewer(prefetch: Prefetch, peer: &Peer) {
 fn fetch_lines(prefetch: Prefetch, peer: &Peer) {
     if let Role::Viewer(viewer) = &peer.role {
         for line in viewer.lines() {
-            all_of(prefetch, &line.track);
-            line.forwarder.for_each_region(prefetch);
+            head_of(prefetch, line, offset_of!(Line, forwarder) + Forwarder::HOT);
         }
     }
 }

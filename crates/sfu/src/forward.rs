@@ -5,6 +5,7 @@ use std::time::Instant;
 use headwater_rtp::{PayloadType, Ssrc};
 use headwater_srtp::Context;
 
+use crate::burst::{Fit, Plan, Written};
 use crate::history::{Cursor, History, Packet, Read};
 use crate::rewrite::{Outgoing, Rewriter};
 use crate::template::{ExtensionIds, Fields, Template};
@@ -65,25 +66,6 @@ pub(crate) struct Sent {
     pub unrepaired: u64,
 }
 
-/// How a packet must fit behind the first of a burst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fit {
-    /// Bytes of each packet of the burst on the wire; only the last may be shorter. `None`: it is the first, and may be
-    /// of any size.
-    pub segment: Option<usize>,
-    /// What it is padded to if it is a little shorter.
-    pub pad_to: Option<usize>,
-}
-
-/// What the next packets look like from where a viewer stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Plan {
-    /// How many of them go together.
-    pub packets: usize,
-    /// The size that all but the last are brought to.
-    pub segment: usize,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Not connected yet, or muted by its owner.
@@ -96,23 +78,28 @@ enum State {
 
 /// One viewer's view of one track.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Forwarder {
-    agreement: Agreement,
+    // What every packet needs comes first, to be fetched ahead.
     state: State,
+    formats_of: u32,
     cursor: Cursor,
-    rewriter: Rewriter,
-    template: Template,
-    rtx_template: Template,
-    rtx_sequence: u16,
+    /// Payload types of the last packet, with its format's index.
+    current: Option<(u8, PayloadTypes)>,
+    sent: Sent,
     /// Payload types by the track's format index, looked up as formats appear.
     payload_types: Vec<Option<PayloadTypes>>,
-    /// Those of the last packet, with its format's index.
-    current: Option<(u8, PayloadTypes)>,
-    formats_of: u32,
-    sent: Sent,
+    template: Template,
+    rewriter: Rewriter,
+    rtx_template: Template,
+    rtx_sequence: u16,
+    agreement: Agreement,
 }
 
 impl Forwarder {
+    /// How much of it, from its beginning, the next packet needs.
+    pub(crate) const HOT: usize = std::mem::offset_of!(Self, rewriter) + Rewriter::HOT;
+
     /// A forwarder that waits for [`begin`](Self::begin).
     pub(crate) fn new(agreement: Agreement, start: Start, with_playout_delay: bool) -> Self {
         let template = Template::new(agreement.ssrc, &agreement.extensions, with_playout_delay);
@@ -171,7 +158,7 @@ impl Forwarder {
         Plan { packets, segment: longest }
     }
 
-    /// Writes the next packet for this viewer to the end of `out`, encrypted, and returns its length. `None`
+    /// Writes the next packet for this viewer to the end of `out`, encrypted. `None`
     /// means that there is nothing more to read, or that the next packet would be longer than what it must fit.
     pub(crate) fn next(
         &mut self,
@@ -179,7 +166,7 @@ impl Forwarder {
         srtp: &mut Context,
         fit: Fit,
         out: &mut Vec<u8>,
-    ) -> Option<usize> {
+    ) -> Option<Written> {
         if self.formats_of != track.generation() || self.payload_types.len() != track.formats().len() {
             self.resolve(track);
         }
@@ -202,7 +189,8 @@ impl Forwarder {
                 }
                 self.write(packet, payload_types, outgoing, out);
                 let missing = fit.pad_to.map_or(0, |size| size.saturating_sub(len));
-                if (1..=MAX_PADDING).contains(&missing) && !packet.payload.is_empty() {
+                let is_padded = (1..=MAX_PADDING).contains(&missing) && !packet.payload.is_empty();
+                if is_padded {
                     pad(out, start, missing);
                 }
                 self.cursor = next;
@@ -210,7 +198,10 @@ impl Forwarder {
                 if srtp.protect_rtp(out, start).is_ok() {
                     self.sent.packets = self.sent.packets.wrapping_add(1);
                     self.sent.octets = self.sent.octets.wrapping_add(packet.payload.len() as u32);
-                    return Some(out.len() - start);
+                    return Some(Written {
+                        len: out.len() - start,
+                        padding: if is_padded { missing } else { 0 },
+                    });
                 }
                 // The index was used before: never send other bytes under it.
                 out.truncate(start);
@@ -247,19 +238,6 @@ impl Forwarder {
             State::Live { generation } => Some(generation),
             _ => None,
         }
-    }
-
-    /// Calls `each` with the memory that the next packet will need.
-    pub(crate) fn for_each_region(&self, each: impl Fn(*const u8, usize)) {
-        fn of<T>(value: &T) -> *const u8 {
-            std::ptr::from_ref(value).cast()
-        }
-        each(of(&self.state), size_of_val(&self.state));
-        each(of(&self.cursor), size_of_val(&self.cursor));
-        each(of(&self.rewriter), size_of_val(&self.rewriter));
-        each(of(&self.template), size_of_val(&self.template));
-        each(of(&self.current), size_of_val(&self.current));
-        each(of(&self.sent), size_of_val(&self.sent));
     }
 
     /// What was agreed.

@@ -1,7 +1,8 @@
-//! Moving a session to another unit before its handshake begins.
+//! Moving a session to another unit before its handshake is done.
 //!
 //! Which of several sockets on one port the kernel gives a peer's datagrams to shows with its first check. The session then
 //! moves to that socket's unit, with all that was agreed, and everything it sends from then on arrives in the right place.
+//! A peer with several addresses may nominate another of them a little later: then it moves once more.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -49,7 +50,7 @@ impl Sfu {
     }
 
     /// Gives a session away, to be [adopted](Self::adopt) by the unit whose socket hears it. `None` if it cannot move: its
-    /// handshake has begun, or the path between these addresses is not the one that it uses.
+    /// handshake is done, or the path between these addresses is not the one that it uses.
     pub fn release(&mut self, peer: PeerId, local: SocketAddr, remote: SocketAddr) -> Option<Parcel> {
         let path = Path::new(Transport::Udp, local, remote);
         let known = self.peer(peer).filter(|peer| peer.is_movable() && peer.path == Some(path))?;
@@ -87,7 +88,7 @@ impl Sfu {
             });
         }
         let is_viewer = matches!(peer.role, Role::Viewer(_));
-        let ufrags = peer.ufrags.clone();
+        let (ufrags, waiting) = (peer.ufrags.clone(), peer.waiting_handshakes());
         *self.addresses.entry(counted_as(peer.from)).or_default() += 1;
         let id = self.insert(peer);
         for ufrag in ufrags {
@@ -101,6 +102,12 @@ impl Sfu {
         }
         for path in paths {
             self.claim(now, path, id);
+        }
+        for _ in 0..waiting {
+            // One that finds no turn is taken with the next that comes.
+            if self.handshakes.has_room() {
+                self.handshakes.push(now, id);
+            }
         }
         self.note_wishful(index);
         self.touched(now, id);

@@ -61,17 +61,18 @@ pub(crate) enum State {
 
 /// SRTP of both directions.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Srtp {
-    /// Opens what the peer sends.
-    pub inbound: Context,
     /// Protects what it gets.
     pub outbound: Context,
+    /// Opens what the peer sends.
+    pub inbound: Context,
 }
 
 /// What the handshake agreed on, for statistics.
 #[derive(Debug, Clone)]
 pub struct Security {
-    /// DTLS version, such as "1.2".
+    /// DTLS version, such as "1.2"; "none" if the owner gave the keys.
     pub version: String,
     /// IANA number of the cipher suite.
     pub cipher_suite: u16,
@@ -118,7 +119,9 @@ pub(crate) struct Handshake {
     pub seed: [u8; 32],
 }
 
-/// One remote.
+/// One remote. What every packet towards a viewer needs comes first and lies together, to be
+/// [fetched ahead](crate::ahead).
+#[repr(C)]
 pub(crate) struct Peer {
     /// Index of its broadcast.
     pub broadcast: usize,
@@ -126,20 +129,24 @@ pub(crate) struct Peer {
     pub role: Role,
     /// How far it has come.
     pub state: State,
+    /// When the owner has been asked to wake this peer.
+    pub scheduled: Option<Instant>,
+    /// Bytes sent in media datagrams.
+    pub sent_bytes: u64,
+    /// Media datagrams sent.
+    pub sent_packets: u64,
     /// Where media goes.
     pub path: Option<Path>,
     /// SRTP, once keys exist.
     pub srtp: Option<Srtp>,
-    /// When the owner has been asked to wake this peer.
-    pub scheduled: Option<Instant>,
     /// Is it among those that the owner counts as on their way?
     pub is_counted: bool,
+    /// Is it on the list of peers with something to say?
+    pub is_queued: bool,
     /// Address pairs that the owner routes to it, or once did: those of its agent, so at most eight.
     pub routes: Vec<Path>,
     /// Where checks of ours went, as a client.
     pub checked: Vec<SocketAddr>,
-    /// Is it on the list of peers with something to say?
-    pub is_queued: bool,
     /// What the handshake agreed on.
     pub security: Option<Security>,
     /// What was refused.
@@ -150,16 +157,14 @@ pub(crate) struct Peer {
     pub created: Instant,
     /// When media could first flow.
     pub connected: Option<Instant>,
-    /// Bytes sent in media datagrams.
-    pub sent_bytes: u64,
-    /// Media datagrams sent.
-    pub sent_packets: u64,
     /// Our user fragments that its checks may name.
     pub ufrags: Vec<String>,
     /// A recording of RTP headers, if one was asked for.
     pub dump: Option<Dump>,
     /// Where the last authentic media or DTLS came from, and when.
     heard: Option<(Path, Instant)>,
+    /// Keys that the owner gave, with their profile, until there is a path.
+    given: Option<Box<(u16, Srtp)>>,
     ice: Ice,
     dtls: Option<Box<dtls::Connection>>,
     handshake: Handshake,
@@ -210,6 +215,7 @@ impl Peer {
             ufrags: Vec::new(),
             dump: None,
             heard: None,
+            given: None,
             ice,
             dtls: None,
             handshake,
@@ -375,10 +381,9 @@ impl Peer {
         }
     }
 
-    /// Can it be given to another unit? It waits for checks, and of its handshake nothing has been taken yet.
+    /// Can it be given to another unit? Until its handshake is done: from then on it has a place in histories.
     pub(crate) fn is_movable(&self) -> bool {
-        let is_untouched = self.heard.is_none() && self.srtp.is_none() && self.waiting.is_empty();
-        matches!((&self.state, &self.ice), (State::Pending(_), Ice::Lite(_))) && is_untouched
+        matches!((&self.state, &self.ice), (State::Pending(_), Ice::Lite(_))) && self.srtp.is_none()
     }
 
     /// Can it be sent media?

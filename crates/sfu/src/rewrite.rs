@@ -78,14 +78,15 @@ impl Run {
 
 /// The rewriting state of one viewer and track.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Rewriter {
-    /// The run that is being written, beside what else every packet needs.
+    highest: Option<Sent>,
+    /// The run that is being written.
     newest: Option<Run>,
     /// Those before it, for repair.
     older: VecDeque<Run>,
     first_sequence: u64,
     first_timestamp: u32,
-    highest: Option<Sent>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +96,9 @@ struct Sent {
 }
 
 impl Rewriter {
+    /// How much of it, from its beginning, the next packet needs.
+    pub(crate) const HOT: usize = std::mem::offset_of!(Self, older);
+
     /// Starts with numbers of the caller's choice; `first_sequence` should lie below 2^15, so that a receiver
     /// who misses the first packets cannot take a wrap for its start (RFC 3711 §3.3.1).
     pub(crate) fn new(first_sequence: u16, first_timestamp: u32) -> Self {

@@ -21,6 +21,8 @@ pub struct Totals {
     pub sent_packets: u64,
     /// Their bytes on the wire.
     pub sent_bytes: u64,
+    /// Of those, padding that brings the packets of a frame to one size.
+    pub padding_bytes: u64,
     /// Packets resent over RTX.
     pub resent_packets: u64,
     /// Datagrams for no peer known.
@@ -49,6 +51,8 @@ pub struct Totals {
     pub hand_off_drops: u64,
     /// Datagrams that arrived at the wrong unit's socket, though their session had found its unit.
     pub wrong_worker: u64,
+    /// Datagrams that the kernel dropped because the receive buffer was full. The owner's to count, too.
+    pub kernel_drops: u64,
 }
 
 impl Totals {

@@ -7,12 +7,12 @@ use headwater_stun::Transmit;
 
 use crate::ahead::look_ahead;
 use crate::broadcast::{Broadcast, round_of};
+use crate::burst::Next;
 use crate::demux::Protocol;
 use crate::peer::{Peer, Role, State};
 use crate::peer_id::PeerId;
 use crate::sfu::Sfu;
 use crate::track::Kind;
-use crate::viewer::Next;
 
 /// Datagrams are never longer than this on the way out (RFC 8831 §5 has the reasoning for 1,200).
 const TRANSMIT_BYTES: usize = 1500;
@@ -90,7 +90,10 @@ impl Sfu {
             {
                 look_ahead(prefetch, &self.peers, &self.broadcasts[index], round);
             }
-            if let Some(transmit) = self.poll_burst(now, id, kind, buf) {
+            if let Some((transmit, has_more)) = self.poll_burst(now, id, kind, buf) {
+                if !has_more && let Some(broadcast) = self.broadcasts.get_mut(index) {
+                    broadcast.rounds[round].advance();
+                }
                 // The next stream's turn, or one with many viewers would keep all others waiting.
                 self.active[round].rotate_left(1);
                 return Some(transmit);
@@ -105,9 +108,8 @@ impl Sfu {
     /// Video of viewers who had to wait for their pacing rate. The rounds go first: they come by these viewers too.
     pub(crate) fn poll_resumed(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit> {
         while let Some(&id) = self.resumed.front() {
-            let transmit = self.poll_burst(now, id, Kind::Video, buf);
-            if transmit.is_some() {
-                return transmit;
+            if let Some((transmit, _)) = self.poll_burst(now, id, Kind::Video, buf) {
+                return Some(transmit);
             }
             self.resumed.pop_front();
             if let Some(Peer { role: Role::Viewer(viewer), .. }) = self.peer_mut(id) {
@@ -117,8 +119,14 @@ impl Sfu {
         None
     }
 
-    /// What one viewer gets next.
-    fn poll_burst(&mut self, now: Instant, id: PeerId, kind: Kind, buf: &mut Vec<u8>) -> Option<Transmit> {
+    /// What one viewer gets next, and whether there is more for it.
+    fn poll_burst(
+        &mut self,
+        now: Instant,
+        id: PeerId,
+        kind: Kind,
+        buf: &mut Vec<u8>,
+    ) -> Option<(Transmit, bool)> {
         let Self { peers, broadcasts, totals, .. } = self;
         let (_, peer) = peers.get_mut(id.index as usize).filter(|(serial, _)| *serial == id.serial)?;
         let Peer {
@@ -144,11 +152,12 @@ impl Sfu {
             *sent_packets += packets;
             totals.sent_bytes += burst.total as u64;
             totals.sent_packets += packets;
+            totals.padding_bytes += burst.padding as u64;
             let mut transmit = Transmit::new(path.transport, path.local, path.remote, burst.total);
             if packets > 1 {
                 transmit.segment_size = u16::try_from(burst.segment).ok();
             }
-            Some(transmit)
+            Some((transmit, viewer.is_ready(kind, &broadcast.tracks)))
         } else {
             None
         };

@@ -8,7 +8,8 @@ use headwater_rtp::{NtpAnchor, NtpTime, Ssrc};
 use headwater_srtp::Context;
 
 use crate::bucket::Bucket;
-use crate::forward::{Fit, Forwarder};
+use crate::burst::{Next, write_burst};
+use crate::forward::Forwarder;
 use crate::pacer::Pacer;
 use crate::track::{Kind, Track};
 
@@ -30,14 +31,9 @@ const MAX_ASKED: usize = 2 * MAX_PENDING_RESENDS;
 const MAX_RESEND_BITRATE: u64 = 20_000_000;
 /// A resend counts as this many bytes.
 const RESEND_BYTES: usize = 1250;
-/// Segments of one burst, and its bytes: what one GSO message may carry at most.
-pub(crate) const MAX_BURST_PACKETS: usize = 16;
-/// Larger packets go one by one: Linux refuses segments that exceed the interface's MTU (EINVAL), which looks like an
-/// interface without GSO, and then nobody's bursts leave as one message any more.
-const MAX_SEGMENT: usize = 1400;
-
 /// One media line towards a viewer.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Line {
     /// Index of the broadcast's track.
     pub track: usize,
@@ -68,23 +64,28 @@ pub(crate) struct Reported {
 
 /// The outbound side of a viewing peer.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Viewer {
+    // What every packet needs comes first, to be fetched ahead.
     lines: Vec<Line>,
+    next_report: Option<Instant>,
+    pacer: Pacer,
+    resume: Option<Instant>,
     resends: VecDeque<(usize, u16)>,
     recent: VecDeque<(usize, u16, Instant)>,
     cname: String,
-    next_report: Option<Instant>,
     reports: u32,
     reported: Reported,
     resend_rate: Option<Bucket>,
-    pacer: Pacer,
-    resume: Option<Instant>,
     /// Is it on the list of those whose pacing rate lets them go on?
     is_resumed: bool,
     saying_bye: bool,
 }
 
 impl Viewer {
+    /// How much of it, from its beginning, the next packet needs.
+    pub(crate) const HOT: usize = std::mem::offset_of!(Self, resends);
+
     /// A viewer of these lines.
     pub(crate) fn new(lines: Vec<Line>, cname: String) -> Self {
         Self {
@@ -160,6 +161,14 @@ impl Viewer {
             return Next::Burst(burst);
         }
         Next::Nothing
+    }
+
+    /// Is there something of one kind to read?
+    pub(crate) fn is_ready(&self, kind: Kind, tracks: &[Track]) -> bool {
+        let ready = |line: &Line| {
+            tracks.get(line.track).is_some_and(|track| track.kind == kind && line.forwarder.is_ready(track))
+        };
+        self.lines.iter().any(ready)
     }
 
     /// Is it time for video that had to wait for the pacing rate? Says so once, and not again before
@@ -362,52 +371,6 @@ impl Viewer {
             track.key_frames.want(now);
         }
     }
-}
-
-/// Writes packets of a forwarder that leave as one message.
-fn write_burst(
-    forwarder: &mut Forwarder,
-    track: &Track,
-    srtp: &mut Context,
-    out: &mut Vec<u8>,
-) -> Option<Burst> {
-    let most = if track.kind == Kind::Video { MAX_BURST_PACKETS } else { 1 };
-    let mut plan = forwarder.plan(track, srtp, most);
-    if plan.segment > MAX_SEGMENT {
-        plan.packets = 1;
-    }
-    let mut burst: Option<Burst> = None;
-    for index in 0..plan.packets.max(1) {
-        let pad_to = (index + 1 < plan.packets).then_some(plan.segment);
-        let fit = Fit { segment: burst.map(|burst| burst.segment), pad_to };
-        let Some(len) = forwarder.next(track, srtp, fit, out) else { break };
-        let burst = burst.get_or_insert(Burst { segment: len, total: 0 });
-        burst.total += len;
-        if len < burst.segment {
-            break;
-        }
-    }
-    burst
-}
-
-/// What a viewer gets next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// This, which was just written.
-    Burst(Burst),
-    /// Something, but not before the pacing rate lets it.
-    Later,
-    /// It has read everything.
-    Nothing,
-}
-
-/// Packets of one size that lie one behind the other in the send buffer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Burst {
-    /// Bytes of each packet; the last may be shorter.
-    pub segment: usize,
-    /// Bytes of all.
-    pub total: usize,
 }
 
 #[cfg(test)]

@@ -49,6 +49,11 @@ impl Batch {
         }
     }
 
+    /// Did the last call use all the room, so that there may be more?
+    pub fn is_full(&self) -> bool {
+        self.filled == MESSAGES
+    }
+
     /// Calls `each` with every datagram of the batch, in the order of arrival, and empties it.
     pub fn for_each(&mut self, mut each: impl FnMut(Received, &mut [u8])) {
         let filled = std::mem::take(&mut self.filled);

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
+mod bursts;
 #[cfg(target_os = "linux")]
 mod linux;
 mod prefetch;

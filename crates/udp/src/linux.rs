@@ -9,9 +9,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 use crate::Outgoing;
+use crate::bursts::{MESSAGES, Refusal};
 
-/// Messages handed to the kernel in one call.
-pub(crate) const MESSAGES: usize = 64;
 /// Room for the control messages of one message: a source address of IPv6 (40 bytes) and a segment size (24).
 const CONTROL_WORDS: usize = 8;
 
@@ -62,6 +61,16 @@ pub(crate) fn send(
         libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr().cast(), count as _, libc::MSG_DONTWAIT as _)
     };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// What an error of [`send`] says of segmentation.
+pub(crate) fn refusal(error: &io::Error) -> Refusal {
+    match error.raw_os_error() {
+        Some(libc::EIO) => Refusal::Device,
+        // Segments that exceed the path's MTU, or too many of them.
+        Some(libc::EINVAL | libc::EMSGSIZE) => Refusal::Message,
+        _ => Refusal::Other,
+    }
 }
 
 /// Writes an address where there is room for either family.

@@ -9,6 +9,7 @@ use quinn_udp::{UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Type};
 
 use crate::Batch;
+use crate::bursts::{Bursts, Refusal};
 
 /// How a socket is opened.
 #[derive(Debug, Clone)]
@@ -56,12 +57,6 @@ pub struct Outgoing {
     pub segment_size: Option<u16>,
 }
 
-impl Outgoing {
-    fn segment(&self) -> usize {
-        self.segment_size.map_or(self.len, usize::from).max(1)
-    }
-}
-
 /// How a socket sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Driver {
@@ -79,7 +74,7 @@ pub struct Socket {
     state: UdpSocketState,
     local: SocketAddr,
     driver: Driver,
-    segments: bool,
+    bursts: Bursts,
 }
 
 impl Socket {
@@ -109,7 +104,7 @@ impl Socket {
         #[cfg(not(target_os = "linux"))]
         let driver = Driver::Portable;
         let segments = options.segmentation && driver != Driver::Portable && state.max_gso_segments() > 1;
-        Ok(Self { io, state, local, driver, segments })
+        Ok(Self { io, state, local, driver, bursts: Bursts { segments } })
     }
 
     /// The address that it is bound to, with the port that the system chose if 0 was asked for.
@@ -117,12 +112,14 @@ impl Socket {
         self.local
     }
 
-    /// Bytes of receive and send buffer that the kernel granted.
+    /// Bytes of receive and send buffer that the kernel granted of those that were asked for.
     pub fn buffer_sizes(&self) -> (usize, usize) {
+        /// Linux grants, and tells, twice of what it is asked for, since it counts its own bookkeeping (socket(7)).
+        const FACTOR: usize = if cfg!(target_os = "linux") { 2 } else { 1 };
         let socket = || UdpSockRef::from(&self.io);
         (
-            self.state.recv_buffer_size(socket()).unwrap_or(0),
-            self.state.send_buffer_size(socket()).unwrap_or(0),
+            self.state.recv_buffer_size(socket()).unwrap_or(0) / FACTOR,
+            self.state.send_buffer_size(socket()).unwrap_or(0) / FACTOR,
         )
     }
 
@@ -133,11 +130,11 @@ impl Socket {
 
     /// Does a burst leave as one message? If not, it is split here.
     pub fn segments(&self) -> bool {
-        self.segments
+        self.bursts.segments
     }
 
     /// Datagrams that the kernel dropped since the socket was opened because its receive buffer was full; 0 where the
-    /// system does not tell.
+    /// system does not tell. Those that it had put together before (GRO) count as one.
     pub fn dropped(&self) -> u64 {
         #[cfg(target_os = "linux")]
         return u64::from(crate::linux::dropped(std::os::fd::AsFd::as_fd(&self.io)));
@@ -161,106 +158,37 @@ impl Socket {
     ///
     /// Panics if a message reaches beyond `bytes`.
     pub fn send(&mut self, bytes: &[u8], messages: &mut [Outgoing]) -> usize {
-        let mut done = 0;
-        while done < messages.len() {
-            match self.send_some(bytes, &mut messages[done..]) {
-                Ok(sent) => done += sent,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Refused for this destination only.
-                Err(_) => done += 1,
-            }
-        }
-        done
-    }
-
-    fn send_some(&mut self, bytes: &[u8], messages: &mut [Outgoing]) -> io::Result<usize> {
-        match self.driver {
+        let Self { io, state, local, driver, bursts } = self;
+        let with_source = local.ip().is_unspecified();
+        match driver {
             #[cfg(target_os = "linux")]
-            Driver::Batched if self.segments => self.send_batched(bytes, messages),
-            #[cfg(target_os = "linux")]
-            Driver::Batched => self.send_unsegmented(bytes, messages),
-            Driver::Portable => self.send_split(bytes, &mut messages[0]).map(|()| 1),
-        }
-    }
-
-    #[cfg(target_os = "linux")]
-    fn send_batched(&mut self, bytes: &[u8], messages: &mut [Outgoing]) -> io::Result<usize> {
-        let socket = std::os::fd::AsFd::as_fd(&self.io);
-        let error = match crate::linux::send(socket, bytes, messages, self.local.ip().is_unspecified()) {
-            Ok(sent) => return Ok(sent),
-            Err(error) => error,
-        };
-        match error.raw_os_error().filter(|_| messages[0].segment_size.is_some()) {
-            // A device that cannot: the kernel says so with the first burst.
-            Some(libc::EIO) => {
-                self.segments = false;
-                tracing::warn!(address = %self.local, "the network device refuses UDP segmentation (GSO): bursts are split from here on");
-            }
-            // Segments that exceed the path's MTU.
-            Some(libc::EINVAL | libc::EMSGSIZE) => {}
-            _ => return Err(error),
-        }
-        self.send_unsegmented(bytes, &mut messages[..1])
-    }
-
-    /// Sends messages datagram by datagram, many in one call, and returns how many messages are done with. What is left
-    /// of a message that was broken off is put into it.
-    #[cfg(target_os = "linux")]
-    fn send_unsegmented(&self, bytes: &[u8], messages: &mut [Outgoing]) -> io::Result<usize> {
-        use crate::linux::MESSAGES;
-
-        let mut datagrams = [messages[0]; MESSAGES];
-        let mut count = 0;
-        'filling: for message in messages.iter() {
-            let (mut start, mut left) = (message.start, message.len);
-            while left > 0 {
-                if count == MESSAGES {
-                    break 'filling;
+            Driver::Batched => {
+                use crate::bursts::MESSAGES;
+                use crate::linux;
+                let segmented = bursts.segments;
+                let socket = std::os::fd::AsFd::as_fd(io);
+                let kernel = |messages: &[Outgoing]| linux::send(socket, bytes, messages, with_source);
+                let done = bursts.send::<MESSAGES>(messages, kernel, linux::refusal);
+                if segmented && !bursts.segments {
+                    tracing::warn!(address = %local, "the network device refuses UDP segmentation (GSO): bursts are split from here on");
                 }
-                let len = message.segment().min(left);
-                datagrams[count] = Outgoing { start, len, segment_size: None, ..*message };
-                count += 1;
-                start += len;
-                left -= len;
+                done
+            }
+            Driver::Portable => {
+                let kernel = |messages: &[Outgoing]| {
+                    let Some(message) = messages.first() else { return Ok(0) };
+                    let datagram = quinn_udp::Transmit {
+                        destination: message.remote,
+                        ecn: None,
+                        contents: &bytes[message.start..message.start + message.len],
+                        segment_size: None,
+                        src_ip: message.local.filter(|_| with_source),
+                    };
+                    state.try_send(UdpSockRef::from(&*io), &datagram).map(|()| 1)
+                };
+                bursts.send::<1>(messages, kernel, |_| Refusal::Other)
             }
         }
-        let socket = std::os::fd::AsFd::as_fd(&self.io);
-        let with_source = self.local.ip().is_unspecified();
-        let mut sent = crate::linux::send(socket, bytes, &datagrams[..count], with_source)?;
-        let mut done = 0;
-        for message in messages {
-            while sent > 0 && message.len > 0 {
-                let len = message.segment().min(message.len);
-                message.start += len;
-                message.len -= len;
-                sent -= 1;
-            }
-            if message.len > 0 {
-                break;
-            }
-            done += 1;
-        }
-        Ok(done)
-    }
-
-    /// Sends a message datagram by datagram; what is left of it after an error is put into `message`.
-    fn send_split(&self, bytes: &[u8], message: &mut Outgoing) -> io::Result<()> {
-        let segment = message.segment();
-        while message.len > 0 {
-            let len = segment.min(message.len);
-            let datagram = quinn_udp::Transmit {
-                destination: message.remote,
-                ecn: None,
-                contents: &bytes[message.start..message.start + len],
-                segment_size: None,
-                src_ip: message.local.filter(|_| self.local.ip().is_unspecified()),
-            };
-            self.state.try_send(UdpSockRef::from(&self.io), &datagram)?;
-            message.start += len;
-            message.len -= len;
-        }
-        Ok(())
     }
 }
 

@@ -32,9 +32,13 @@ pub(crate) struct Client {
 }
 
 pub(crate) fn node(workers: usize) -> Node {
+    node_with(|config| config.workers = workers)
+}
+
+pub(crate) fn node_with(configure: impl FnOnce(&mut Config)) -> Node {
     let mut config = Config::new([7; 32]);
     config.media = vec!["127.0.0.1:0".parse().expect("an address")];
-    config.workers = workers;
+    configure(&mut config);
     Node::start(config).expect("loopback can be bound")
 }
 

@@ -1,5 +1,6 @@
 //! Behaviour of a node on real sockets of this machine: what depends on threads, ports and the kernel.
 
 mod client;
+mod drivers;
 mod life;
 mod workers;

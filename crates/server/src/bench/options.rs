@@ -86,7 +86,8 @@ impl Options {
         if self.workers.is_empty() {
             self.workers = (0..7).map(|power| 1 << power).take_while(|workers| *workers <= cores).collect();
         }
-        self.client_threads.get_or_insert((cores / 2).clamp(1, 8));
+        let threads = (cores / 2).clamp(1, 8);
+        self.client_threads = self.client_threads.or(Some(threads));
     }
 
     pub(super) fn client_threads(&self) -> usize {

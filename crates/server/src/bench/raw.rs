@@ -17,8 +17,7 @@ use super::proc;
 use super::run::{Bench, Run};
 use super::traffic::{self, Group, Schedule, VIDEO_BYTES};
 
-const WARM_UP: Duration = Duration::from_millis(200);
-const WINDOW: Duration = Duration::from_millis(1200);
+const WARM_UP: Duration = Duration::from_millis(300);
 /// What is handed over at once, as the media loop does.
 const MESSAGES: usize = 64;
 const BYTES: usize = 256 << 10;
@@ -43,7 +42,7 @@ pub(super) fn measure(bench: &Bench, run: &Run) -> io::Result<f64> {
     let measured = thread::scope(|scope| {
         let sender = scope.spawn(|| {
             bench.cpus.move_thread_to_server()?;
-            Sender::new()?.run(&mut viewers, bench.options.pace)
+            Sender::new()?.run(&mut viewers, bench.options.pace, run.window)
         });
         sender.join().unwrap_or_else(|_| Err(io::Error::other("the raw limit failed")))
     });
@@ -115,12 +114,12 @@ impl Sender {
         Ok(Self { socket, bytes: Vec::with_capacity(2 * BYTES), messages: Vec::with_capacity(MESSAGES) })
     }
 
-    fn run(&mut self, viewers: &mut [Viewer], pace: u32) -> io::Result<f64> {
+    fn run(&mut self, viewers: &mut [Viewer], pace: u32, window: Duration) -> io::Result<f64> {
         let (start, mut schedule) = (Instant::now(), Schedule::new(pace));
         let mut used = Duration::ZERO;
         let (mut packets, mut is_warm) = (0_u64, false);
         let mut payload = [0; VIDEO_BYTES];
-        while start.elapsed() < WARM_UP + WINDOW {
+        while start.elapsed() < WARM_UP + window {
             if !is_warm && start.elapsed() >= WARM_UP {
                 (used, packets, is_warm) = (proc::own_time()?, 0, true);
             }

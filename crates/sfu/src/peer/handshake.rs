@@ -38,6 +38,11 @@ impl Peer {
         !self.waiting.is_empty()
     }
 
+    /// How many of its datagrams wait.
+    pub(crate) fn waiting_handshakes(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Does the very same message wait already? Protected ones differ each time.
     pub(crate) fn awaits_handshake(&self, datagram: &[u8]) -> bool {
         let message = datagram.get(RECORD_HEADER..);
@@ -66,6 +71,14 @@ impl Peer {
     }
 
     pub(super) fn start_handshake(&mut self, now: Instant) {
+        if let Some(given) = self.given.take() {
+            // Without fingerprints there is no handshake, now or later.
+            self.handshake.fingerprints = Vec::new();
+            let (srtp_profile, srtp) = *given;
+            let security = Security { version: "none".to_owned(), cipher_suite: 0, group: 0, srtp_profile };
+            self.connect(now, srtp, security);
+            return;
+        }
         if self.dtls.is_some() || self.handshake.fingerprints.is_empty() {
             return;
         }
@@ -111,8 +124,7 @@ impl Peer {
             dtls::Role::Client => (server, client),
             dtls::Role::Server => (client, server),
         };
-        self.srtp = Some(Srtp { inbound, outbound });
-        self.security = Some(Security {
+        let security = Security {
             version: match connected.version {
                 dtls::Version::Dtls12 => "1.2".to_owned(),
                 other => format!("{other:?}"),
@@ -120,7 +132,24 @@ impl Peer {
             cipher_suite: connected.cipher_suite,
             group: connected.group,
             srtp_profile,
-        });
+        };
+        self.connect(now, Srtp { inbound, outbound }, security);
+    }
+
+    /// May the owner still give keys?
+    pub(crate) fn takes_keys(&self) -> bool {
+        let is_pending = matches!(self.state, State::Pending(_));
+        is_pending && self.path.is_none() && self.given.is_none()
+    }
+
+    /// Takes keys that the owner gives, for when there is a path.
+    pub(crate) fn give_keys(&mut self, profile: u16, srtp: Srtp) {
+        self.given = Some(Box::new((profile, srtp)));
+    }
+
+    fn connect(&mut self, now: Instant, srtp: Srtp, security: Security) {
+        self.srtp = Some(srtp);
+        self.security = Some(security);
         if matches!(self.state, State::Pending(_)) {
             self.state = State::Connected;
             self.connected = Some(now);

@@ -4,6 +4,7 @@
 mod bursts;
 mod faults;
 mod hostile;
+mod keys;
 mod life;
 mod media;
 mod memory;

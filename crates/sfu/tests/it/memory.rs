@@ -7,7 +7,7 @@ use allocation_counter::{AllocationInfo, measure};
 use headwater_rtp::{Codec, SequenceNumber};
 use headwater_sfu::track::Format;
 use headwater_sfu::{
-    Certificate, Config, Datagram, LocalStream, MediaPacket, Offering, PeerId, Sfu, Transmit,
+    Batch, Certificate, Config, Datagram, LocalStream, MediaPacket, Offering, PeerId, Sfu, Transmit,
 };
 
 /// What a connected viewer of sound and pictures may hold, in bytes.
@@ -246,4 +246,55 @@ fn forwarding_allocates_nothing() {
     let forwarded = after.sent_packets - before.sent_packets;
     assert!(forwarded > 8 * 800, "{forwarded}");
     assert_eq!(rig.server.allocations, 0, "for {forwarded} packets, with their checks and reports");
+}
+
+#[test]
+fn handing_packets_to_another_unit_allocates_nothing() {
+    let (certificate, mut now) = (Certificate::generate().expect("a certificate"), Instant::now());
+    let [mut primary, mut replica] = [0, 1].map(|worker| {
+        let mut config = Config::new(certificate.clone(), vec![here()]);
+        (config.shares_streams, config.worker) = (true, worker);
+        Sfu::new(config, [worker; 32], now, Duration::from_secs(1_800_000_000)).expect("it can work")
+    });
+    let stream = primary.open_stream(now, "stream", &formats()).expect("a new stream");
+    let mut client = unit(&certificate, SocketAddr::from(([127, 1, 0, 1], 5000)), now);
+    let mut batch = Batch::new();
+    let (mut handed_off, mut allocations) = (0, 0);
+    let payload = [0x90; 1100];
+    for frame in 0..600_u16 {
+        now += Duration::from_millis(33);
+        let mut turn = || {
+            primary.handle_timeout(now);
+            for index in 0..PACKETS {
+                let packet = MediaPacket {
+                    sequence: SequenceNumber(frame * PACKETS + index),
+                    timestamp: u32::from(frame) * 2970,
+                    marker: index + 1 == PACKETS,
+                    payload: &payload,
+                };
+                primary.handle_media(now, stream, 0, &packet);
+            }
+            primary.hand_off(now, 1, &mut batch);
+            handed_off += batch.packets();
+            replica.handle_batch(now, &batch);
+            batch.clear();
+            while let Some(notice) = primary.poll_notice(now) {
+                replica.handle_notice(now, 0, &notice);
+            }
+            while let Some((_, wish)) = replica.poll_wish(now) {
+                primary.handle_wish(now, 1, wish);
+            }
+        };
+        let counted = measure(&mut turn);
+        // By then the histories are as long as they get.
+        if frame >= 300 {
+            allocations += counted.count_total;
+        }
+        if frame == 0 {
+            let offered = client.offer(now, "stream", &Offering::receiving(formats())).expect("a good offer");
+            replica.watch(now, "stream", &offered.offer, LOCALHOST).expect("the stream is live there too");
+        }
+    }
+    assert!(handed_off > 590 * usize::from(PACKETS), "{handed_off}");
+    assert_eq!(allocations, 0);
 }

@@ -160,6 +160,39 @@ fn a_replica_that_nobody_watches_holds_nothing_and_goes_with_its_stream() {
 }
 
 #[test]
+fn a_session_may_move_in_the_middle_of_its_handshake() {
+    let mut units = Units::new(3);
+    units.publisher(2, 1);
+    for start in 0..6 {
+        // Its address is heard by another unit every few milliseconds until it stays.
+        let viewer = units.viewer(start % 3, 0);
+        for ms in 0..40 {
+            units.clients[viewer].unit = (start + ms / 2) % 3;
+            units.run(1);
+        }
+        units.run(1500);
+        assert!(units.seen(viewer).len() > 60, "start {start}: {}", units.seen(viewer).len());
+        assert_eq!(units.gaps(viewer), 0);
+    }
+}
+
+#[test]
+fn what_the_publishers_link_loses_is_repaired_for_everybody() {
+    let mut units = Units::new(2);
+    let publisher = units.publisher(0, 0);
+    let viewers = [units.viewer(0, 0), units.viewer(0, 1)];
+    units.run(500);
+    units.clients[publisher].loses = Some(|datagram| datagram % 13 == 5);
+    units.run(3000);
+    units.clients[publisher].loses = None;
+    units.run(500);
+    for viewer in viewers {
+        assert_eq!(units.gaps(viewer), 0);
+        assert!(units.seen(viewer).len() > 300);
+    }
+}
+
+#[test]
 fn a_session_moves_before_its_handshake_and_never_after() {
     let mut units = Units::new(3);
     units.publisher(2, 1);

@@ -45,7 +45,10 @@ pub(crate) struct Client {
     media: Option<LocalStream>,
     /// Which of the datagrams for it are lost, by number.
     pub(crate) drops: Option<fn(usize) -> bool>,
+    /// Which of its own are.
+    pub(crate) loses: Option<fn(usize) -> bool>,
     datagrams: usize,
+    sent: usize,
     key_frame_requests: usize,
     has_ended: bool,
 }
@@ -145,7 +148,9 @@ impl Units {
             seen: Vec::new(),
             media,
             drops: None,
+            loses: None,
             datagrams: 0,
+            sent: 0,
             key_frame_requests: 0,
             has_ended: false,
         });
@@ -273,7 +278,13 @@ impl Units {
         let mut out = Vec::new();
         while let Some(transmit) = self.clients[index].sfu.poll_transmit(now, &mut out) {
             let segment = transmit.segment_size.map_or(transmit.len, usize::from);
-            out.chunks_mut(segment).for_each(|datagram| self.hear(unit, address, datagram));
+            for datagram in out.chunks_mut(segment) {
+                let client = &mut self.clients[index];
+                client.sent += 1;
+                if !client.loses.is_some_and(|loses| loses(client.sent)) {
+                    self.hear(unit, address, datagram);
+                }
+            }
             out.clear();
         }
     }
