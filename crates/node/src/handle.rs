@@ -9,7 +9,7 @@ use mio::Waker;
 
 use crate::links::Sleep;
 use crate::placement::News;
-use crate::strays::{MAX_STRAYS, Stray};
+use crate::strays::{MAX_STRAY_BYTES, MAX_STRAYS, Stray};
 use crate::worker::Worker;
 
 /// What a worker is told by others.
@@ -49,9 +49,12 @@ impl WorkerHandle {
         }
     }
 
-    /// Gives a worker a datagram that arrived elsewhere, unless too many wait already: whoever floods one worker with
+    /// Gives a worker a datagram that arrived elsewhere, unless too many wait already or it is too long: whoever floods one worker with
     /// datagrams that name another must not fill the memory.
     pub(crate) fn send_stray(&self, stray: Stray) {
+        if stray.contents.len() > MAX_STRAY_BYTES {
+            return;
+        }
         if self.strays.fetch_add(1, Ordering::Relaxed) < MAX_STRAYS {
             self.send(Message::Stray(stray));
         } else {

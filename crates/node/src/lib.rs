@@ -264,11 +264,15 @@ mod tests {
             let _ = wait.recv();
         })));
         let address: SocketAddr = "192.0.2.1:1".parse().expect("an address");
-        for _ in 0..3 * strays::MAX_STRAYS {
-            let received = Clock::read().now();
-            let contents = vec![0; 20];
+        let send = |len| {
+            let (received, contents) = (Clock::read().now(), vec![0; len]);
             let (from, hops, local, remote) = (0, 0, address, address);
             handle.send_stray(strays::Stray { from, hops, local, remote, received, contents });
+        };
+        send(strays::MAX_STRAY_BYTES + 1);
+        assert_eq!(handle.strays.load(Ordering::Relaxed), 0, "too long to wait");
+        for _ in 0..3 * strays::MAX_STRAYS {
+            send(20);
         }
         assert_eq!(handle.strays.load(Ordering::Relaxed), strays::MAX_STRAYS);
         drop(release);

@@ -17,6 +17,8 @@ const MAX_ADDRESSES: usize = 65_536;
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 /// Datagrams of other workers' peers that may wait for a worker; further ones are lost, as on the network.
 pub(crate) const MAX_STRAYS: usize = 4096;
+/// None of the protocols here has longer ones.
+pub(crate) const MAX_STRAY_BYTES: usize = 2048;
 /// A datagram is not passed on more often: its session is moving faster than itself.
 const MAX_HOPS: u8 = 3;
 
