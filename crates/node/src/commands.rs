@@ -222,28 +222,19 @@ impl Worker {
     ) -> Result<Session, SignalError> {
         let inner = Arc::clone(&self.inner);
         let directory = inner.directory.as_ref();
-        let admission = directory.map(|it| it.admit(stream, is_publisher, from, self.now)).transpose()?;
-        let accepted = match is_publisher {
+        // Dropped on the way out, it counts no more.
+        let admitted = directory.map(|it| it.admit(stream, is_publisher, from, self.now)).transpose()?;
+        let Accepted { peer, answer, .. } = match is_publisher {
             true => self.sfu.publish(self.now, stream, offer, from),
             false => self.sfu.watch(self.now, stream, offer, from),
-        };
-        match accepted {
-            Ok(Accepted { peer, answer, .. }) => {
-                let id = SessionId::new(self.index as u8, self.sfu.random_id());
-                self.sessions.insert(id, WorkerSession { peer, generation: 0, publishes: None });
-                self.by_peer.insert(peer, id);
-                if let (Some(directory), Some(admission)) = (directory, admission) {
-                    directory.enter(id, self.index, admission, self.sfu.ufrags(peer));
-                }
-                Ok(Session { id, answer, etag: etag(0) })
-            }
-            Err(error) => {
-                if let (Some(directory), Some(admission)) = (directory, admission) {
-                    directory.cancel(&admission);
-                }
-                Err(error)
-            }
+        }?;
+        let id = SessionId::new(self.index as u8, self.sfu.random_id());
+        self.sessions.insert(id, WorkerSession { peer, generation: 0, publishes: None });
+        self.by_peer.insert(peer, id);
+        if let Some(admitted) = admitted {
+            admitted.enter(id, self.index, self.sfu.ufrags(peer));
         }
+        Ok(Session { id, answer, etag: etag(0) })
     }
 
     fn trickle(&mut self, id: SessionId, fragment: &str, tag: Option<&str>) -> Result<Trickle, SignalError> {

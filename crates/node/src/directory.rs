@@ -58,13 +58,19 @@ struct Publisher {
 #[derive(Clone)]
 pub(crate) struct Heard(Arc<AtomicU64>);
 
-/// A session that the limits permit, and that counts from here on.
-#[derive(Clone)]
-pub(crate) struct Admission {
+/// Who a session counts for.
+struct Admission {
     stream: String,
     is_publisher: bool,
     /// What its address counts as, if it counts.
     address: Option<IpAddr>,
+}
+
+/// A session that the limits permit, and that counts from here on. Unless it [enters](Self::enter) it has come to nothing,
+/// for whatever reason, and counts no more.
+pub(crate) struct Admitted<'d> {
+    directory: &'d Directory,
+    admission: Option<Admission>,
 }
 
 /// A publisher's permission to publish.
@@ -78,14 +84,14 @@ impl Directory {
         Self { limits, takeover, started, state: RwLock::default() }
     }
 
-    /// May there be another session? If so it counts: [`enter`](Self::enter) or [`cancel`](Self::cancel) it.
+    /// May there be another session?
     pub(crate) fn admit(
         &self,
         stream: &str,
         is_publisher: bool,
         from: IpAddr,
         now: Instant,
-    ) -> Result<Admission, SignalError> {
+    ) -> Result<Admitted<'_>, SignalError> {
         let mut state = self.write();
         let limits = &self.limits;
         let known = state.streams.get(stream);
@@ -113,22 +119,7 @@ impl Directory {
         let admission = Admission { stream: stream.to_owned(), is_publisher, address };
         state.count(&admission);
         state.pending += 1;
-        Ok(admission)
-    }
-
-    /// It came to nothing.
-    pub(crate) fn cancel(&self, admission: &Admission) {
-        let mut state = self.write();
-        state.pending -= 1;
-        state.uncount(admission);
-    }
-
-    /// It has a name, and a worker that waits for its first check.
-    pub(crate) fn enter(&self, id: SessionId, worker: usize, admission: Admission, ufrags: &[String]) {
-        let mut state = self.write();
-        let entry = Entry { worker, admission, is_pending: true, is_placed: false, ufrags: Vec::new() };
-        state.sessions.insert(id, entry);
-        state.rename(id, ufrags);
+        Ok(Admitted { directory: self, admission: Some(admission) })
     }
 
     /// An ICE restart has given it other user fragments.
@@ -142,6 +133,13 @@ impl Directory {
         let Some(entry) = state.sessions.get_mut(&id) else { return false };
         (entry.worker, entry.is_placed) = (worker, true);
         true
+    }
+
+    /// One worker has given it to another, which may have given it on already.
+    pub(crate) fn give(&self, id: SessionId, from: usize, to: usize) {
+        if let Some(entry) = self.write().sessions.get_mut(&id).filter(|entry| entry.worker == from) {
+            (entry.worker, entry.is_placed) = (to, true);
+        }
     }
 
     /// It is connected.
@@ -226,6 +224,28 @@ impl Directory {
     }
 }
 
+impl Admitted<'_> {
+    /// It has a name, and a worker that waits for its first check.
+    pub(crate) fn enter(mut self, id: SessionId, worker: usize, ufrags: &[String]) {
+        let Some(admission) = self.admission.take() else { return };
+        let mut state = self.directory.write();
+        let entry = Entry { worker, admission, is_pending: true, is_placed: false, ufrags: Vec::new() };
+        state.sessions.insert(id, entry);
+        state.rename(id, ufrags);
+    }
+}
+
+// Also when the worker fails while it answers the offer.
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        if let Some(admission) = self.admission.take() {
+            let mut state = self.directory.write();
+            state.pending -= 1;
+            state.uncount(&admission);
+        }
+    }
+}
+
 impl State {
     fn count(&mut self, admission: &Admission) {
         let stream = self.streams.entry(admission.stream.clone()).or_default();
@@ -304,8 +324,8 @@ mod tests {
             other => panic!("{:?}", other.err()),
         };
         let admit = |n, stream: &str, is_publisher| {
-            let admission = directory.admit(stream, is_publisher, here(), now).expect("within the limits");
-            directory.enter(id(n), usize::from(n % 2), admission, &[format!("ufrag{n}")]);
+            let admitted = directory.admit(stream, is_publisher, here(), now).expect("within the limits");
+            admitted.enter(id(n), usize::from(n % 2), &[format!("ufrag{n}")]);
         };
         admit(1, "a", true);
         admit(2, "a", false);
@@ -316,7 +336,8 @@ mod tests {
         admit(4, "b", true);
         assert!(refused("c", true, here()).contains("streams"));
         assert!(refused("b", false, here()).contains("this address"));
-        assert!(directory.admit("b", false, IpAddr::from([192, 0, 2, 2]), now).is_ok());
+        let last = directory.admit("b", false, IpAddr::from([192, 0, 2, 2]), now);
+        assert!(last.is_ok());
         assert_eq!(directory.worker_of_ufrag("ufrag3"), Some((1, true)));
         assert_eq!(directory.worker_of_ufrag("ufrag4"), Some((0, false)));
 
@@ -331,9 +352,41 @@ mod tests {
         directory.leave(id(2));
         directory.leave(id(2));
         directory.leave(id(4));
+        let counts = || {
+            let state = directory.read();
+            assert_eq!((state.sessions.len(), state.ufrags.len()), (0, 0));
+            (state.addresses.len(), state.pending, state.streams.len())
+        };
+        assert_eq!(counts(), (1, 1, 1), "the last one admitted has not entered yet");
+        drop(last);
+        assert_eq!(counts(), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_worker_that_fails_while_it_answers_an_offer_gives_its_place_back() {
+        let directory = Directory::new(Limits::default(), Takeover::Stale, Instant::now());
+        let answer = || {
+            let _admitted = directory.admit("a", true, here(), Instant::now()).expect("nobody publishes yet");
+            panic!("on purpose");
+        };
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(answer)).is_err());
         let state = directory.read();
-        assert_eq!((state.sessions.len(), state.ufrags.len(), state.addresses.len()), (0, 0, 1));
-        assert_eq!((state.pending, state.streams.len()), (1, 1), "the last one admitted has not entered yet");
+        assert_eq!((state.pending, state.streams.len(), state.addresses.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn who_gave_a_session_away_does_not_take_it_back_from_the_next() {
+        let now = Instant::now();
+        let directory = Directory::new(Limits::default(), Takeover::Stale, now);
+        let admitted = directory.admit("a", true, here(), now).expect("nobody publishes yet");
+        admitted.enter(id(1), 0, &["ufrag".to_owned()]);
+        directory.give(id(1), 0, 1);
+        assert_eq!(directory.worker_of_ufrag("ufrag"), Some((1, true)));
+        // Worker 1 passes it on, and worker 2 has taken it before worker 1 says so.
+        assert!(directory.place(id(1), 2));
+        directory.give(id(1), 1, 2);
+        directory.give(id(1), 0, 1);
+        assert_eq!(directory.worker_of(id(1)), Some(2));
     }
 
     #[test]
@@ -341,8 +394,8 @@ mod tests {
         let now = Instant::now();
         let directory = Directory::new(Limits::default(), Takeover::Stale, now);
         for n in 1..=3 {
-            let admission = directory.admit("a", true, here(), now).expect("nobody publishes yet");
-            directory.enter(id(n), 0, admission, &[]);
+            let admitted = directory.admit("a", true, here(), now).expect("nobody publishes yet");
+            admitted.enter(id(n), 0, &[]);
         }
         let first = directory.claim(id(1), now).expect("the stream is free");
         assert!(directory.claim(id(2), now).is_none());

@@ -72,7 +72,7 @@ impl Worker {
         let adoption = Box::new(Adoption { id, session, parcel });
         // In this order: who reads of the new place finds the session there.
         self.tell_worker(check.from, News::Adopt(adoption));
-        directory.place(id, check.from);
+        directory.give(id, self.index, check.from);
         true
     }
 

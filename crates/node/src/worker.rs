@@ -1,6 +1,7 @@
 //! The only loop: receive a batch, let the forwarding unit work, send what it has, sleep until the next deadline.
 
 mod drops;
+mod outbox;
 
 use std::collections::HashMap;
 use std::io;
@@ -12,10 +13,11 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use headwater_sfu::{ConfigError, Datagram, Error, Event, PeerId, Sfu};
-use headwater_udp::{Batch, Outgoing, Received, Socket};
+use headwater_udp::{Batch, Received, Socket};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use self::drops::Drops;
+use self::outbox::{Outbox, Port};
 use crate::clock::Clock;
 use crate::directory::Heard;
 use crate::handle::Message;
@@ -30,10 +32,6 @@ const MESSAGES_PER_TURN: usize = 256;
 const MESSAGE_TIME_PER_TURN: Duration = Duration::from_millis(1);
 /// Receive calls per socket and turn; each takes up to 32 messages.
 const BATCHES_PER_TURN: usize = 4;
-/// What is handed to the kernel in one call, which is also what is sent in one turn before the sockets are read again. What
-/// was encrypted should still be in the cache when the kernel copies it.
-const MESSAGES_PER_CALL: usize = 64;
-const BYTES_PER_CALL: usize = 96 << 10;
 /// Without a deadline the loop still looks around this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long to wait for room in a full socket before trying again.
@@ -78,12 +76,6 @@ pub(crate) struct Session {
     pub(crate) generation: u32,
     /// The number under which it publishes, if it does and there are several workers.
     pub(crate) publishes: Option<u32>,
-}
-
-struct Port {
-    socket: Socket,
-    batch: Batch,
-    is_readable: bool,
 }
 
 impl Worker {
@@ -275,28 +267,20 @@ impl Worker {
     /// Sends what is due, up to one call's worth.
     fn send(&mut self) {
         let Self { outbox, sfu, sockets, now, .. } = self;
-        if outbox.is_empty() {
+        let was_full = !outbox.is_empty();
+        if !was_full {
             outbox.clear();
             while outbox.has_room() {
                 let start = outbox.bytes.len();
                 let Some(transmit) = sfu.poll_transmit(*now, &mut outbox.bytes) else { break };
-                let local = transmit.local;
-                let Some(port) = sockets.iter().position(|port| port.reaches(local, transmit.remote)) else {
-                    continue;
-                };
-                outbox.ports.push(port);
-                outbox.messages.push(Outgoing {
-                    local: (!local.ip().is_unspecified()).then_some(local.ip()),
-                    remote: transmit.remote,
-                    start,
-                    len: transmit.len,
-                    segment_size: transmit.segment_size,
-                });
+                outbox.push(sockets, &transmit, start);
             }
             // More may wait: read the sockets and come back at once.
             self.is_busy |= !outbox.has_room();
         }
         outbox.flush(sockets);
+        // What waited behind a full socket has gone; the unit has not been asked for more yet, and no deadline says so.
+        self.is_busy |= was_full && self.outbox.is_empty();
     }
 
     fn tell(&mut self) {
@@ -309,6 +293,8 @@ impl Worker {
                         let role = if info.is_publisher { "publisher" } else { "viewer" };
                         tracing::info!(stream = info.stream, ?session, "{role} connected");
                         self.note_connected(*peer, session, info.is_publisher);
+                        // Who was replaced is to be told, and this turn has sent already.
+                        self.is_busy |= info.is_publisher;
                         self.inner.events.connected(session, &info.stream, info.is_publisher);
                     }
                 }
@@ -330,66 +316,6 @@ impl Worker {
                     self.inner.events.offline(self.index, stream);
                 }
                 _ => {}
-            }
-        }
-    }
-}
-
-impl Port {
-    /// Can it send from `local` to `remote`?
-    fn reaches(&self, local: SocketAddr, remote: SocketAddr) -> bool {
-        let bound = self.socket.local_addr();
-        bound.port() == local.port()
-            && bound.is_ipv4() == remote.is_ipv4()
-            && (bound.ip() == local.ip() || bound.ip().is_unspecified())
-    }
-}
-
-/// Messages on their way to the kernel.
-struct Outbox {
-    bytes: Vec<u8>,
-    messages: Vec<Outgoing>,
-    /// The socket of each.
-    ports: Vec<usize>,
-    done: usize,
-}
-
-impl Default for Outbox {
-    fn default() -> Self {
-        Self {
-            bytes: Vec::with_capacity(BYTES_PER_CALL + (64 << 10)),
-            messages: Vec::with_capacity(MESSAGES_PER_CALL),
-            ports: Vec::with_capacity(MESSAGES_PER_CALL),
-            done: 0,
-        }
-    }
-}
-
-impl Outbox {
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.messages.clear();
-        self.ports.clear();
-        self.done = 0;
-    }
-
-    fn is_empty(&self) -> bool {
-        self.done == self.messages.len()
-    }
-
-    fn has_room(&self) -> bool {
-        self.messages.len() < MESSAGES_PER_CALL && self.bytes.len() < BYTES_PER_CALL
-    }
-
-    /// Hands everything to the kernel, as far as it has room.
-    fn flush(&mut self, sockets: &mut [Port]) {
-        while let Some(&port) = self.ports.get(self.done) {
-            let same = self.ports[self.done..].iter().take_while(|other| **other == port).count();
-            let messages = &mut self.messages[self.done..self.done + same];
-            let sent = sockets[port].socket.send(&self.bytes, messages);
-            self.done += sent;
-            if sent < same {
-                return;
             }
         }
     }

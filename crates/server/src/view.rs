@@ -247,6 +247,9 @@ pub(crate) fn samples(counters: &Counters) -> Vec<Sample> {
         Sample::counter(name, bytes, &[("direction", "in")], sum(|totals| totals.received_bytes)),
         Sample::counter(name, bytes, &[("direction", "out")], sum(|totals| totals.sent_bytes)),
     ]);
+    let padding = "Bytes of padding sent, to let the packets of a frame leave as one message.";
+    let name = "headwater_rtp_padding_bytes_total";
+    samples.push(Sample::counter(name, padding, &[], sum(|totals| totals.padding_bytes)));
     let refused = "Datagrams that changed nothing, by reason.";
     let name = "headwater_datagrams_refused_total";
     samples.extend([

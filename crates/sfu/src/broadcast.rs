@@ -54,6 +54,11 @@ impl Round {
         }
     }
 
+    /// A viewer has joined behind the last: it has a turn too, or it would take another's.
+    pub(crate) fn join(&mut self) {
+        self.left += usize::from(self.left > 0);
+    }
+
     /// This one has nothing more to read.
     pub(crate) fn advance(&mut self) {
         self.next += 1;
@@ -129,6 +134,12 @@ impl Broadcast {
         self.publisher.is_none() && self.local.is_none() && self.shared.remote.is_none() && is_idle
     }
 
+    /// Adds a viewer.
+    pub(crate) fn add_viewer(&mut self, id: PeerId) {
+        self.viewers.push(id);
+        self.rounds.iter_mut().for_each(Round::join);
+    }
+
     /// Takes a viewer out.
     pub(crate) fn remove_viewer(&mut self, id: PeerId) {
         if self.viewers.remove(id) {
@@ -196,6 +207,32 @@ mod tests {
                     let expected: Vec<_> = (0..5).filter(|viewer| *viewer != leaves).map(id).collect();
                     assert_eq!(got, expected, "from {start}, after {served}, without {leaves}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_loses_a_turn_when_another_joins() {
+        let id = |index| PeerId { index, serial: index };
+        for start in 0..5_u32 {
+            for served in 0..5 {
+                let mut broadcast = Broadcast::new("s");
+                (0..5).for_each(|viewer| broadcast.viewers.push(id(viewer)));
+                broadcast.rounds[0] = Round { next: start as usize, ..Round::default() };
+                broadcast.rounds[0].restart(5);
+                let mut got = Vec::new();
+                for turn in 0..20 {
+                    if turn == served {
+                        broadcast.add_viewer(id(5));
+                    }
+                    let Some(viewer) = broadcast.rounds[0].current(&broadcast.viewers) else { break };
+                    got.push(viewer);
+                    broadcast.rounds[0].advance();
+                }
+                got.sort_unstable();
+                got.dedup();
+                got.retain(|viewer| *viewer != id(5));
+                assert_eq!(got, (0..5).map(id).collect::<Vec<_>>(), "from {start}, after {served}");
             }
         }
     }

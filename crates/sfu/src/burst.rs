@@ -2,13 +2,13 @@
 
 use headwater_srtp::Context;
 
-use crate::forward::{Fit, Forwarder};
+use crate::forward::Forwarder;
 use crate::track::{Kind, Track};
 
 /// Segments of one burst, and its bytes: what one GSO message may carry at most.
 const MAX_BURST_PACKETS: usize = 16;
-/// Larger packets go one by one: Linux refuses segments that exceed the interface's MTU (EINVAL), which looks like an
-/// interface without GSO, and then nobody's bursts leave as one message any more.
+/// Larger packets go one by one: Linux refuses segments that exceed the interface's MTU (EINVAL), and the burst would have
+/// to be taken apart again.
 const MAX_SEGMENT: usize = 1400;
 
 /// Writes packets of a forwarder that leave as one message.
@@ -27,9 +27,10 @@ pub(crate) fn write_burst(
     for index in 0..plan.packets.max(1) {
         let pad_to = (index + 1 < plan.packets).then_some(plan.segment);
         let fit = Fit { segment: burst.map(|burst| burst.segment), pad_to };
-        let Some(len) = forwarder.next(track, srtp, fit, out) else { break };
-        let burst = burst.get_or_insert(Burst { segment: len, total: 0 });
+        let Some(Written { len, padding }) = forwarder.next(track, srtp, fit, out) else { break };
+        let burst = burst.get_or_insert(Burst { segment: len, total: 0, padding: 0 });
         burst.total += len;
+        burst.padding += padding;
         if len < burst.segment {
             break;
         }
@@ -55,4 +56,34 @@ pub(crate) struct Burst {
     pub segment: usize,
     /// Bytes of all.
     pub total: usize,
+    /// How many of them are padding.
+    pub padding: usize,
+}
+
+/// How a packet must fit behind the first of a burst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fit {
+    /// Bytes of each packet of the burst on the wire; only the last may be shorter. `None`: it is the first, and may be
+    /// of any size.
+    pub segment: Option<usize>,
+    /// What it is padded to if it is a little shorter.
+    pub pad_to: Option<usize>,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Bytes of the packet.
+    pub len: usize,
+    /// How many of them are padding.
+    pub padding: usize,
+}
+
+/// What the next packets look like from where a viewer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// How many of them go together.
+    pub packets: usize,
+    /// The size that all but the last are brought to.
+    pub segment: usize,
 }

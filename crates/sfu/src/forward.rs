@@ -5,6 +5,7 @@ use std::time::Instant;
 use headwater_rtp::{PayloadType, Ssrc};
 use headwater_srtp::Context;
 
+use crate::burst::{Fit, Plan, Written};
 use crate::history::{Cursor, History, Packet, Read};
 use crate::rewrite::{Outgoing, Rewriter};
 use crate::template::{ExtensionIds, Fields, Template};
@@ -63,25 +64,6 @@ pub(crate) struct Sent {
     pub resent: u64,
     /// Lost packets asked for that could not be resent.
     pub unrepaired: u64,
-}
-
-/// How a packet must fit behind the first of a burst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fit {
-    /// Bytes of each packet of the burst on the wire; only the last may be shorter. `None`: it is the first, and may be
-    /// of any size.
-    pub segment: Option<usize>,
-    /// What it is padded to if it is a little shorter.
-    pub pad_to: Option<usize>,
-}
-
-/// What the next packets look like from where a viewer stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Plan {
-    /// How many of them go together.
-    pub packets: usize,
-    /// The size that all but the last are brought to.
-    pub segment: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,7 +158,7 @@ impl Forwarder {
         Plan { packets, segment: longest }
     }
 
-    /// Writes the next packet for this viewer to the end of `out`, encrypted, and returns its length. `None`
+    /// Writes the next packet for this viewer to the end of `out`, encrypted. `None`
     /// means that there is nothing more to read, or that the next packet would be longer than what it must fit.
     pub(crate) fn next(
         &mut self,
@@ -184,7 +166,7 @@ impl Forwarder {
         srtp: &mut Context,
         fit: Fit,
         out: &mut Vec<u8>,
-    ) -> Option<usize> {
+    ) -> Option<Written> {
         if self.formats_of != track.generation() || self.payload_types.len() != track.formats().len() {
             self.resolve(track);
         }
@@ -207,7 +189,8 @@ impl Forwarder {
                 }
                 self.write(packet, payload_types, outgoing, out);
                 let missing = fit.pad_to.map_or(0, |size| size.saturating_sub(len));
-                if (1..=MAX_PADDING).contains(&missing) && !packet.payload.is_empty() {
+                let is_padded = (1..=MAX_PADDING).contains(&missing) && !packet.payload.is_empty();
+                if is_padded {
                     pad(out, start, missing);
                 }
                 self.cursor = next;
@@ -215,7 +198,10 @@ impl Forwarder {
                 if srtp.protect_rtp(out, start).is_ok() {
                     self.sent.packets = self.sent.packets.wrapping_add(1);
                     self.sent.octets = self.sent.octets.wrapping_add(packet.payload.len() as u32);
-                    return Some(out.len() - start);
+                    return Some(Written {
+                        len: out.len() - start,
+                        padding: if is_padded { missing } else { 0 },
+                    });
                 }
                 // The index was used before: never send other bytes under it.
                 out.truncate(start);

@@ -95,7 +95,7 @@ impl Sfu {
             self.ufrags.insert(ufrag, id);
         }
         match is_viewer {
-            true => self.broadcasts[index].viewers.push(id),
+            true => self.broadcasts[index].add_viewer(id),
             false => {
                 self.broadcasts[index].pending.insert(id);
             }

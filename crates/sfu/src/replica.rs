@@ -43,6 +43,9 @@ impl Sfu {
     /// Takes the packets that another unit hands over. HOT.
     pub fn handle_batch(&mut self, now: Instant, batch: &Batch) {
         let now = self.advance(now);
+        if batch.is_after_loss {
+            self.note_lost_batch(now, batch);
+        }
         let Self { sharing, broadcasts, active, clock, .. } = self;
         let mut rest = &batch.bytes[..];
         // Packets of a stream stand together.
@@ -51,13 +54,11 @@ impl Sfu {
             rest = behind;
             let Some(&index) = sharing.by_generation.get(&entries[0].meta.generation) else { continue };
             let Some(broadcast) = broadcasts.get_mut(index) else { continue };
-            if broadcast.shared.remote.is_none() {
+            // What was on its way when nobody was left to watch would be an old beginning for whoever comes next.
+            if broadcast.shared.remote.as_ref().is_none_or(|remote| remote.subscribed.is_none()) {
                 continue;
             }
             note_wishful(&mut sharing.wishful, broadcast, Some(index));
-            if batch.is_after_loss {
-                want_key_frames(now, broadcast);
-            }
             broadcast.live_since.get_or_insert(now);
             let stored = store(broadcast, clock, entries, payloads);
             // Its frame has waited for its last packet where it came from.
@@ -70,6 +71,26 @@ impl Sfu {
             let Some(broadcast) = index.and_then(|index| broadcasts.get_mut(index)) else { continue };
             if let Some(track) = local_track(broadcast, report.generation, report.track) {
                 broadcast.tracks[track].note_report(report.clock);
+            }
+        }
+    }
+
+    /// A batch before this one was dropped. What was in it may have been of any stream that comes from the same unit, whether
+    /// or not there is something of it in this one.
+    fn note_lost_batch(&mut self, now: Instant, batch: &Batch) {
+        let Self { sharing, broadcasts, .. } = self;
+        let unit_of = |generation| {
+            let index = sharing.by_generation.get(&generation)?;
+            broadcasts.get(*index)?.shared.remote.as_ref().map(|remote| remote.unit)
+        };
+        let entries = batch.entries.iter().map(|entry| entry.meta.generation);
+        let reports = batch.reports.iter().map(|report| report.generation);
+        let Some(unit) = entries.chain(reports).find_map(unit_of) else { return };
+        for (index, broadcast) in broadcasts {
+            let remote = broadcast.shared.remote.as_ref();
+            if remote.is_some_and(|remote| remote.unit == unit && remote.subscribed.is_some()) {
+                want_key_frames(now, broadcast);
+                note_wishful(&mut sharing.wishful, broadcast, Some(index));
             }
         }
     }
@@ -208,3 +229,6 @@ fn note_wishful(wishful: &mut Vec<usize>, broadcast: &mut Broadcast, index: Opti
         wishful.push(index);
     }
 }
+
+#[cfg(test)]
+mod tests;

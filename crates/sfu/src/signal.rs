@@ -132,7 +132,7 @@ impl Sfu {
         let lines = self.viewer_lines(index, &answer.media, &local);
         let viewer = Viewer::new(lines, cname);
         let peer = self.admit(now, index, Role::Viewer(Box::new(viewer)), ice, handshake, &credentials, from);
-        self.broadcasts[index].viewers.push(peer);
+        self.broadcasts[index].add_viewer(peer);
         self.prepare_key_frame(now, index);
         Ok(Accepted { peer, answer: answer.session.to_string() })
     }

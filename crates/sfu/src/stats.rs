@@ -21,6 +21,8 @@ pub struct Totals {
     pub sent_packets: u64,
     /// Their bytes on the wire.
     pub sent_bytes: u64,
+    /// Of those, padding that brings the packets of a frame to one size.
+    pub padding_bytes: u64,
     /// Packets resent over RTX.
     pub resent_packets: u64,
     /// Datagrams for no peer known.

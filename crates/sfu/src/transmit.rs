@@ -112,6 +112,9 @@ impl Sfu {
                 return Some(transmit);
             }
             self.resumed.pop_front();
+            if let Some(Peer { role: Role::Viewer(viewer), .. }) = self.peer_mut(id) {
+                viewer.leave_resumed();
+            }
         }
         None
     }
@@ -149,6 +152,7 @@ impl Sfu {
             *sent_packets += packets;
             totals.sent_bytes += burst.total as u64;
             totals.sent_packets += packets;
+            totals.padding_bytes += burst.padding as u64;
             let mut transmit = Transmit::new(path.transport, path.local, path.remote, burst.total);
             if packets > 1 {
                 transmit.segment_size = u16::try_from(burst.segment).ok();

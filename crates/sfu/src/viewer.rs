@@ -77,6 +77,8 @@ pub(crate) struct Viewer {
     reports: u32,
     reported: Reported,
     resend_rate: Option<Bucket>,
+    /// Is it on the list of those whose pacing rate lets them go on?
+    is_resumed: bool,
     saying_bye: bool,
 }
 
@@ -97,6 +99,7 @@ impl Viewer {
             resend_rate: None,
             pacer: Pacer::default(),
             resume: None,
+            is_resumed: false,
             saying_bye: false,
         }
     }
@@ -168,9 +171,16 @@ impl Viewer {
         self.lines.iter().any(ready)
     }
 
-    /// Is it time for video that had to wait for the pacing rate? Says so once.
+    /// Is it time for video that had to wait for the pacing rate? Says so once, and not again before
+    /// [`leave_resumed`](Self::leave_resumed): with more media than can be sent its turn may not come for long.
     pub(crate) fn resumes(&mut self, now: Instant) -> bool {
         self.resume.take_if(|resume| *resume <= now).is_some()
+            && !std::mem::replace(&mut self.is_resumed, true)
+    }
+
+    /// It has had its turn.
+    pub(crate) fn leave_resumed(&mut self) {
+        self.is_resumed = false;
     }
 
     /// Writes the next packet that is to be resent.

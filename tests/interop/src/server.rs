@@ -123,6 +123,17 @@ impl Server {
         Ok(live.filter_map(|stream| stream["name"].as_str().map(str::to_owned)).collect())
     }
 
+    /// A figure of its metrics, summed over labels; 0 if it is not there.
+    ///
+    /// # Errors
+    /// As [`Server::api`].
+    pub fn metric(&self, name: &str) -> Result<f64> {
+        let answer = self.request("GET", "/metrics", &[], b"")?;
+        let lines = answer.body.lines().filter_map(|line| line.strip_prefix(name));
+        let lines = lines.filter(|rest| rest.starts_with([' ', '{']));
+        Ok(lines.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    }
+
     /// What it printed.
     pub fn log(&self) -> &Log {
         self.process.log()

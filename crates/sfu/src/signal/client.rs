@@ -97,7 +97,7 @@ impl Sfu {
         let here = IpAddr::from([127, 0, 0, 1]);
         let peer = self.admit(now, index, role, ice, handshake, &credentials, here);
         if what.send {
-            self.broadcasts[index].viewers.push(peer);
+            self.broadcasts[index].add_viewer(peer);
         } else {
             self.broadcasts[index].pending.insert(peer);
         }

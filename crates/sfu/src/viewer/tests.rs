@@ -143,3 +143,18 @@ fn who_cannot_play_what_is_live_wants_no_key_frame() {
         assert_eq!(tracks[0].key_frames.poll_timeout().is_some(), wanted, "{codec:?}");
     }
 }
+
+#[test]
+fn a_viewer_waits_for_its_turn_to_resume_only_once() {
+    let now = Instant::now();
+    let mut viewer = Viewer::new(Vec::new(), String::new());
+    let resumes = |viewer: &mut Viewer| {
+        viewer.resume = Some(now);
+        viewer.resumes(now)
+    };
+    assert!(resumes(&mut viewer));
+    // Rounds come by before its turn, and find it blocked again and again.
+    assert!(!resumes(&mut viewer) && !resumes(&mut viewer));
+    viewer.leave_resumed();
+    assert!(resumes(&mut viewer));
+}

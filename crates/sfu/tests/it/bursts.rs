@@ -134,6 +134,8 @@ fn padding_never_exceeds_what_a_message_saved_is_worth() {
     let sent = bench.sent();
     assert_eq!(sent.iter().map(segments).collect::<Vec<_>>(), [4]);
     assert_eq!(sent[0].len, total - 2 + 2 * 32);
+    let server = bench.rig.server;
+    assert_eq!(bench.rig.net[server].sfu.counters().padding_bytes, 2 * 32);
     assert_eq!(bench.received(), [1000, 1032, 1000, 1032]);
 }
 

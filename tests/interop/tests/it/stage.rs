@@ -59,6 +59,11 @@ impl Stage {
         page
     }
 
+    /// Bytes of padding that the server has sent.
+    pub(crate) fn padding(&self) -> f64 {
+        self.server.metric("headwater_rtp_padding_bytes_total").expect("metrics")
+    }
+
     /// Waits for a frame drawn after `drawn_after` (now if `None`); returns when it was shown.
     pub(crate) fn frame_after(&self, viewer: &Page, drawn_after: Option<f64>, limit: Duration) -> f64 {
         rig::frame_after(viewer, drawn_after, limit).unwrap_or_else(|error| {
