@@ -184,4 +184,15 @@ mod tests {
                         b_total{kind=\"x\",worker=\"1\"} 4\n";
         assert_eq!(render(&samples), expected);
     }
+
+    #[test]
+    fn what_the_kernel_dropped_is_told_of_each_worker() {
+        let mut counters = headwater_node::Counters::default();
+        counters.totals = vec![headwater_node::Totals::default(); 2];
+        counters.totals[1].kernel_drops = 3;
+        let text = render(&crate::view::samples(&counters));
+        for line in ["{worker=\"0\"} 0\n", "{worker=\"1\"} 3\n"] {
+            assert!(text.contains(&format!("headwater_kernel_drops_total{line}")), "{line} in {text}");
+        }
+    }
 }
