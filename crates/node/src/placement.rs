@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use headwater_sfu::{Datagram, Error, Notice, Parcel, PeerId, Wish};
+use headwater_sfu::{CloseReason, Datagram, Error, Notice, Parcel, PeerId, Wish};
 
 use crate::clock::Clock;
 use crate::handle::Message;
@@ -93,6 +93,8 @@ impl Worker {
         let Adoption { id, mut session, parcel } = adoption;
         let knows = self.inner.directory.as_ref().is_some_and(|directory| directory.place(id, self.index));
         if !knows {
+            // Its limits were given back by whoever failed meanwhile.
+            self.inner.events.closed(id, CloseReason::NeverConnected);
             return;
         }
         session.peer = self.sfu.adopt(self.now, parcel);
@@ -108,6 +110,10 @@ impl Worker {
         let Some(directory) = &self.inner.directory else { return };
         directory.connected(id);
         if !is_publisher {
+            return;
+        }
+        // Who has gone since takes nobody's stream.
+        if !self.sfu.peer_info(self.now, peer).is_some_and(|info| info.is_connected) {
             return;
         }
         let Some(grant) = directory.claim(id, self.now) else {

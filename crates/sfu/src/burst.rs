@@ -31,7 +31,8 @@ pub(crate) fn write_burst(
         let burst = burst.get_or_insert(Burst { segment: len, total: 0, padding: 0 });
         burst.total += len;
         burst.padding += padding;
-        if len < burst.segment {
+        // The first may be another than was planned with, if that was stepped over.
+        if len < burst.segment || len > MAX_SEGMENT {
             break;
         }
     }
