@@ -89,8 +89,7 @@ impl<'b> MessageBuilder<'b> {
     /// Appends MESSAGE-INTEGRITY (HMAC-SHA1 over all before it).
     pub fn integrity(mut self, key: &Key) -> ProtectedBuilder<'b> {
         self.set_length(4 + SHA1_LEN);
-        let (header, body) =
-            self.buf[self.start..].split_first_chunk().expect("`new` wrote a header of that length");
+        let (header, body) = self.buf[self.start..].split_at(HEADER_LEN);
         let mac = key.0.hmac_sha1(header, body);
         ProtectedBuilder(self.attribute(&MessageIntegrity(mac)))
     }

@@ -4,14 +4,9 @@
 //! comparison. MD5 (the long-term key of RFC 8489 §9.2.2) will stand here when TURN needs it.
 
 use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-
-use crate::HEADER_LEN;
-
-mod hmac_sha1;
-
-use hmac_sha1::HmacSha1;
 
 /// Length of an HMAC-SHA1.
 pub(crate) const SHA1_LEN: usize = 20;
@@ -23,21 +18,24 @@ const FINGERPRINT_XOR: u32 = 0x5354_554E;
 /// A key after its inner and outer pads were hashed, for both algorithms.
 #[derive(Clone)]
 pub(crate) struct PreparedKey {
-    sha1: HmacSha1,
+    sha1: Hmac<Sha1>,
     sha256: Hmac<Sha256>,
 }
 
 impl PreparedKey {
     pub(crate) fn new(key: &[u8]) -> Self {
         Self {
-            sha1: HmacSha1::new(key),
+            sha1: Hmac::new_from_slice(key).expect("HMAC takes a key of any length"),
             sha256: Hmac::new_from_slice(key).expect("HMAC takes a key of any length"),
         }
     }
 
     /// HMAC-SHA1 over a header and what follows it.
-    pub(crate) fn hmac_sha1(&self, header: &[u8; HEADER_LEN], body: &[u8]) -> [u8; SHA1_LEN] {
-        self.sha1.of(header, body)
+    pub(crate) fn hmac_sha1(&self, header: &[u8], body: &[u8]) -> [u8; SHA1_LEN] {
+        let mut mac = self.sha1.clone();
+        mac.update(header);
+        mac.update(body);
+        mac.finalize().into_bytes().into()
     }
 
     /// HMAC-SHA256 over a header and what follows it.
