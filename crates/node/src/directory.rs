@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use headwater_sfu::{Limits, SignalError, Takeover};
+use headwater_sfu::{Limits, SignalError, Takeover, Used};
 
 use crate::session_id::SessionId;
 
@@ -93,28 +93,17 @@ impl Directory {
         now: Instant,
     ) -> Result<Admitted<'_>, SignalError> {
         let mut state = self.write();
-        let limits = &self.limits;
         let known = state.streams.get(stream);
-        if known.is_none() && state.streams.len() >= limits.streams {
-            return Err(SignalError::LimitReached("the server has as many streams as it permits"));
-        }
-        if state.pending >= limits.pending_sessions {
-            return Err(SignalError::LimitReached("too many sessions are just being set up"));
-        }
         let address = Limits::counts_for(from);
         let of_address = address.and_then(|address| state.addresses.get(&address)).copied().unwrap_or(0);
-        if of_address >= limits.sessions_per_address {
-            return Err(SignalError::LimitReached("this address has as many sessions as the server permits"));
-        }
-        if let Some(known) = known {
-            if !is_publisher && known.viewers >= limits.viewers_per_stream {
-                return Err(SignalError::LimitReached(
-                    "the stream has as many viewers as this server permits",
-                ));
-            }
-            if is_publisher && !self.may_publish(known, now) {
-                return Err(SignalError::AlreadyPublished);
-            }
+        self.limits.permit(&Used {
+            streams: known.is_none().then_some(state.streams.len()),
+            pending: state.pending,
+            of_address,
+            viewers: known.filter(|_| !is_publisher).map(|known| known.viewers),
+        })?;
+        if is_publisher && known.is_some_and(|known| !self.may_publish(known, now)) {
+            return Err(SignalError::AlreadyPublished);
         }
         let admission = Admission { stream: stream.to_owned(), is_publisher, address };
         state.count(&admission);

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use headwater_dtls::Certificate;
 
+use crate::error::SignalError;
+
 /// May a second publisher take a stream over?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -57,6 +59,42 @@ impl Limits {
         let counted = counted_as(from);
         (!is_exempt(counted)).then_some(counted)
     }
+
+    /// May there be another session beside what there is?
+    ///
+    /// # Errors
+    /// [`SignalError::LimitReached`] says which limit is in the way.
+    pub fn permit(&self, used: &Used) -> Result<(), SignalError> {
+        let reached =
+            |is_reached, limit| if is_reached { Err(SignalError::LimitReached(limit)) } else { Ok(()) };
+        reached(
+            used.streams.is_some_and(|streams| streams >= self.streams),
+            "the server has as many streams as it permits",
+        )?;
+        reached(used.pending >= self.pending_sessions, "too many sessions are just being set up")?;
+        reached(
+            used.of_address >= self.sessions_per_address,
+            "this address has as many sessions as the server permits",
+        )?;
+        reached(
+            used.viewers.is_some_and(|viewers| viewers >= self.viewers_per_stream),
+            "the stream has as many viewers as this server permits",
+        )
+    }
+}
+
+/// How much of the [`Limits`] is used when a session is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::exhaustive_structs, reason = "made by whoever counts")]
+pub struct Used {
+    /// Streams that there are, if this session's would be a new one.
+    pub streams: Option<usize>,
+    /// Sessions that are being set up.
+    pub pending: usize,
+    /// Sessions of the same [address](Limits::counts_for).
+    pub of_address: usize,
+    /// Viewers of the stream, if this is another one.
+    pub viewers: Option<usize>,
 }
 
 impl Default for Limits {

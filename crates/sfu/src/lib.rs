@@ -40,7 +40,7 @@ mod viewer;
 mod wheel;
 
 pub use batch::{Batch, MAX_BATCH_BYTES, MAX_BATCH_PACKETS};
-pub use config::{COALESCE, Config, ConfigError, Limits, Prefetch, STALE_AFTER, Takeover};
+pub use config::{COALESCE, Config, ConfigError, Limits, Prefetch, STALE_AFTER, Takeover, Used};
 pub use error::{Error, SignalError};
 pub use event::{CloseReason, Event};
 pub use headwater_dtls::Certificate;

@@ -11,7 +11,7 @@ use headwater_rtp::Ssrc;
 use headwater_sdp::{self as sdp, AnswerError, Fragment, Local, NegotiatedMedia, Outgoing, Session, Setup};
 
 use crate::broadcast::Broadcast;
-use crate::config::{counted_as, is_exempt};
+use crate::config::{Limits, Used, counted_as};
 use crate::error::SignalError;
 use crate::forward::{Forwarder, Start};
 use crate::negotiate;
@@ -54,7 +54,7 @@ impl Sfu {
     ) -> Result<Accepted, SignalError> {
         let now = self.advance(now);
         check_name(stream)?;
-        self.check_limits(stream, from)?;
+        self.check_limits(stream, from, None)?;
         let broadcast = self.names.get(stream).and_then(|index| self.broadcasts.get(*index));
         if broadcast.is_some_and(|broadcast| broadcast.local.is_some()) {
             return Err(SignalError::AlreadyPublished);
@@ -97,16 +97,12 @@ impl Sfu {
     ) -> Result<Accepted, SignalError> {
         let now = self.advance(now);
         check_name(stream)?;
-        self.check_limits(stream, from)?;
         let index = *self.names.get(stream).ok_or(SignalError::NotLive)?;
         let broadcast = self.broadcasts.get(index).ok_or(SignalError::NotLive)?;
         if broadcast.live_since.is_none() {
             return Err(SignalError::NotLive);
         }
-        let limits = &self.config.limits;
-        if !self.config.shares_streams && broadcast.viewers.len() >= limits.viewers_per_stream {
-            return Err(SignalError::LimitReached("the stream has as many viewers as this server permits"));
-        }
+        self.check_limits(stream, from, Some(broadcast.viewers.len()))?;
         let offer = Session::parse(offer).map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
         let live: Vec<(Kind, Format)> =
             broadcast.live_formats().map(|(kind, format)| (kind, format.clone())).collect();
@@ -210,23 +206,18 @@ impl Sfu {
         }
     }
 
-    fn check_limits(&self, stream: &str, from: IpAddr) -> Result<(), SignalError> {
+    /// Of several units the owner counts, who knows them all.
+    fn check_limits(&self, stream: &str, from: IpAddr, viewers: Option<usize>) -> Result<(), SignalError> {
         if self.config.shares_streams {
             return Ok(());
         }
-        let limits = &self.config.limits;
-        let from = counted_as(from);
-        if !self.names.contains_key(stream) && self.broadcasts.len() >= limits.streams {
-            return Err(SignalError::LimitReached("the server has as many streams as it permits"));
-        }
-        if self.pending >= limits.pending_sessions {
-            return Err(SignalError::LimitReached("too many sessions are just being set up"));
-        }
-        let of_address = self.addresses.get(&from).copied().unwrap_or(0);
-        if !is_exempt(from) && of_address >= limits.sessions_per_address {
-            return Err(SignalError::LimitReached("this address has as many sessions as the server permits"));
-        }
-        Ok(())
+        let of_address = Limits::counts_for(from).and_then(|address| self.addresses.get(&address));
+        self.config.limits.permit(&Used {
+            streams: (!self.names.contains_key(stream)).then_some(self.broadcasts.len()),
+            pending: self.pending,
+            of_address: of_address.copied().unwrap_or(0),
+            viewers,
+        })
     }
 
     fn credentials(&mut self) -> Credentials {
