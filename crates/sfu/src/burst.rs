@@ -11,11 +11,12 @@ const MAX_BURST_PACKETS: usize = 16;
 /// to be taken apart again.
 const MAX_SEGMENT: usize = 1400;
 
-/// Writes packets of a forwarder that leave as one message.
+/// Writes packets of a forwarder that leave as one message, of at most `budget` bytes if it is more than one.
 pub(crate) fn write_burst(
     forwarder: &mut Forwarder,
     track: &Track,
     srtp: &mut Context,
+    budget: usize,
     out: &mut Vec<u8>,
 ) -> Option<Burst> {
     let most = if track.kind == Kind::Video { MAX_BURST_PACKETS } else { 1 };
@@ -25,6 +26,9 @@ pub(crate) fn write_burst(
     }
     let mut burst: Option<Burst> = None;
     for index in 0..plan.packets.max(1) {
+        if burst.is_some_and(|burst| burst.total + burst.segment > budget) {
+            break;
+        }
         let pad_to = (index + 1 < plan.packets).then_some(plan.segment);
         let fit = Fit { segment: burst.map(|burst| burst.segment), pad_to };
         let Some(Written { len, padding }) = forwarder.next(track, srtp, fit, out) else { break };

@@ -18,20 +18,30 @@ pub(crate) struct Pacer {
 }
 
 impl Pacer {
-    /// `None` if a burst may leave now, or else when one may.
-    pub(crate) fn blocked_until(&self, now: Instant) -> Option<Instant> {
-        self.busy_until.filter(|until| *until > now)
+    /// How many bytes may leave now as one burst, of a track with this bitrate in bytes per second; one packet always may.
+    ///
+    /// # Errors
+    /// When something may.
+    pub(crate) fn allowance(&self, now: Instant, track: u64) -> Result<usize, Instant> {
+        match self.busy_until {
+            Some(until) if until > now => Err(until),
+            _ => Ok((rate(track) * BURST.as_millis() as u64 / 1000) as usize),
+        }
     }
 
-    /// Notes a burst of so many bytes, of a track with this bitrate in bytes per second.
+    /// Notes a burst of so many bytes.
     pub(crate) fn note_sent(&mut self, now: Instant, bytes: usize, track: u64) {
-        let rate = MIN_RATE.max(HEADROOM * track);
-        let takes = Duration::from_nanos(bytes as u64 * 1_000_000_000 / rate);
+        let takes = Duration::from_nanos(bytes as u64 * 1_000_000_000 / rate(track));
         // What was not used is saved up, for one burst.
         let idle = now.checked_sub(BURST).unwrap_or(now);
         let from = self.busy_until.map_or(idle, |until| until.max(idle));
         self.busy_until = Some(from + takes);
     }
+}
+
+/// The pacing rate, in bytes per second.
+fn rate(track: u64) -> u64 {
+    MIN_RATE.max(HEADROOM * track)
 }
 
 #[cfg(test)]
@@ -45,15 +55,16 @@ mod tests {
         let (mut sent, mut now) = (0, start);
         let mut at_once = 0;
         while now < start + Duration::from_secs(2) {
-            match pacer.blocked_until(now) {
-                None => {
+            match pacer.allowance(now, 0) {
+                Ok(bytes) => {
+                    assert_eq!(bytes, 25_000);
                     pacer.note_sent(now, 20_000, 0);
                     sent += 20_000;
                     if now == start {
                         at_once = sent;
                     }
                 }
-                Some(until) => {
+                Err(until) => {
                     assert!(until <= now + BURST, "nobody waits for longer than a burst takes");
                     now = until;
                 }
@@ -68,8 +79,8 @@ mod tests {
         let now = Instant::now() + Duration::from_secs(1);
         let mut pacer = Pacer::default();
         pacer.note_sent(now, 100_000, 25_000_000);
-        assert_eq!(pacer.blocked_until(now), None);
+        assert_eq!(pacer.allowance(now, 25_000_000), Ok(500_000));
         pacer.note_sent(now, 1_000_000, 25_000_000);
-        assert!(pacer.blocked_until(now).is_some());
+        assert!(pacer.allowance(now, 25_000_000).is_err());
     }
 }

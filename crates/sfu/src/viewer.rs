@@ -139,13 +139,17 @@ impl Viewer {
             if track.kind != kind || !line.forwarder.is_ready(track) {
                 continue;
             }
-            if kind == Kind::Video
-                && let Some(resume) = self.pacer.blocked_until(now)
-            {
-                self.resume = Some(resume);
-                return Next::Later;
+            let mut budget = usize::MAX;
+            if kind == Kind::Video {
+                match self.pacer.allowance(now, track.bitrate()) {
+                    Ok(bytes) => budget = bytes,
+                    Err(resume) => {
+                        self.resume = Some(resume);
+                        return Next::Later;
+                    }
+                }
             }
-            let burst = write_burst(&mut line.forwarder, track, srtp, out);
+            let burst = write_burst(&mut line.forwarder, track, srtp, budget, out);
             if kind == Kind::Video {
                 if let Some(burst) = burst {
                     self.pacer.note_sent(now, burst.total, track.bitrate());

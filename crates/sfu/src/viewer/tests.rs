@@ -76,6 +76,20 @@ fn watched(now: Instant) -> (Viewer, [Track; 1], Context) {
 }
 
 #[test]
+fn a_burst_keeps_to_its_budget_and_has_a_packet_at_least() {
+    let now = Instant::now();
+    let (_, tracks, _) = watched(now);
+    let (mut viewer, mut srtp) = (viewer(Codec::Vp8), context());
+    let forwarder = &mut viewer.lines[0].forwarder;
+    forwarder.begin(now, &tracks[0]);
+    for (budget, packets) in [(1, 1), (2500, 2), (usize::MAX, 16)] {
+        let burst =
+            write_burst(forwarder, &tracks[0], &mut srtp, budget, &mut Vec::new()).expect("there is more");
+        assert_eq!(burst.total, packets * burst.segment, "{budget}");
+    }
+}
+
+#[test]
 fn who_asks_for_everything_again_and_again_gets_a_bounded_part() {
     let start = Instant::now();
     let (mut viewer, mut tracks, mut srtp) = watched(start);
