@@ -4,10 +4,8 @@ use std::io;
 
 use crate::Outgoing;
 
-/// Messages handed to the kernel in one call.
-pub(crate) const MESSAGES: usize = 64;
-
 /// Why a message with several segments was not taken.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "elsewhere none is handed over"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The device cannot segment at all.
@@ -137,6 +135,8 @@ mod tests {
     use std::io::ErrorKind::{Interrupted, PermissionDenied, Unsupported, WouldBlock};
 
     use super::*;
+
+    const MESSAGES: usize = 64;
 
     fn message(start: usize, len: usize, segment: u16) -> Outgoing {
         let remote = "192.0.2.1:9".parse().expect("an address");

@@ -1,5 +1,5 @@
-//! Many messages in one `sendmmsg`, each several datagrams by UDP segmentation offload. All `unsafe` of the workspace is
-//! here: handing the kernel pointers to buffers of the caller that live until the call returns.
+//! Many messages in one `sendmmsg`, each several datagrams by UDP segmentation offload. The `unsafe` here is
+//! for handing the kernel pointers to buffers of the caller that live until the call returns.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -9,8 +9,10 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 use crate::Outgoing;
-use crate::bursts::{MESSAGES, Refusal};
+use crate::bursts::Refusal;
 
+/// Messages handed to the kernel in one call.
+pub(crate) const MESSAGES: usize = 64;
 /// Room for the control messages of one message: a source address of IPv6 (40 bytes) and a segment size (24).
 const CONTROL_WORDS: usize = 8;
 

@@ -163,8 +163,7 @@ impl Socket {
         match driver {
             #[cfg(target_os = "linux")]
             Driver::Batched => {
-                use crate::bursts::MESSAGES;
-                use crate::linux;
+                use crate::linux::{self, MESSAGES};
                 let segmented = bursts.segments;
                 let socket = std::os::fd::AsFd::as_fd(io);
                 let kernel = |messages: &[Outgoing]| linux::send(socket, bytes, messages, with_source);
