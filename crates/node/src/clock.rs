@@ -2,6 +2,11 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+/// The monotonic clock alone.
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
 /// Reads the clocks and ties kernel receive stamps to the monotonic one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {

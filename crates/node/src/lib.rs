@@ -156,7 +156,7 @@ impl Node {
 
     /// Tells all peers goodbye and ends the threads. Blocks, for at most `deadline`.
     pub fn shutdown(&self, deadline: Duration) {
-        let ends = Clock::read().now() + deadline;
+        let ends = clock::now() + deadline;
         for handle in self.inner.workers() {
             handle.send(Message::Command(Box::new(|worker: &mut Worker| worker.close_all())));
             handle.send(Message::Stop(ends));
@@ -265,7 +265,7 @@ mod tests {
         })));
         let address: SocketAddr = "192.0.2.1:1".parse().expect("an address");
         let send = |len| {
-            let (received, contents) = (Clock::read().now(), vec![0; len]);
+            let (received, contents) = (clock::now(), vec![0; len]);
             let (from, hops, local, remote) = (0, 0, address, address);
             handle.send_stray(strays::Stray { from, hops, local, remote, received, contents });
         };

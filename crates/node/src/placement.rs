@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use headwater_sfu::{CloseReason, Datagram, Error, Notice, Parcel, PeerId, Wish};
 
-use crate::clock::Clock;
+use crate::clock;
 use crate::handle::Message;
 use crate::session_id::SessionId;
 use crate::strays::{self, Stray};
@@ -34,7 +34,7 @@ pub(crate) struct Adoption {
 impl Worker {
     /// Takes a datagram that arrived at another worker's socket.
     pub(crate) fn handle_stray(&mut self, mut stray: Stray) {
-        self.now = Clock::read().now();
+        self.now = clock::now();
         self.inner.workers()[self.index].strays.fetch_sub(1, Ordering::Relaxed);
         let is_check = headwater_sfu::ufrag_of_request(&stray.contents).is_some();
         let datagram = Datagram::new(stray.local, stray.remote, stray.received, &mut stray.contents);
@@ -77,7 +77,7 @@ impl Worker {
     }
 
     pub(crate) fn handle_news(&mut self, from: usize, news: News) {
-        self.now = Clock::read().now();
+        self.now = clock::now();
         match news {
             News::Adopt(adoption) => self.adopt(*adoption),
             News::Notice(notice) => self.sfu.handle_notice(self.now, from, &notice),

@@ -18,7 +18,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use self::drops::Drops;
 use self::outbox::{Outbox, Port};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::directory::Heard;
 use crate::handle::Message;
 use crate::links::Links;
@@ -170,7 +170,7 @@ impl Worker {
             self.is_busy = false;
             self.take_messages();
             self.receive();
-            self.now = Clock::read().now();
+            self.now = clock::now();
             self.take_batches();
             if self.sfu.poll_timeout().is_some_and(|due| due <= self.now) {
                 self.sfu.handle_timeout(self.now);
@@ -195,7 +195,7 @@ impl Worker {
         let due = self.sfu.poll_timeout();
         let dumps = self.dumps.iter().map(|(ends, ..)| *ends);
         let due = due.into_iter().chain(self.stop).chain(dumps).min();
-        let now = Clock::read().now();
+        let now = clock::now();
         // While the socket is full nothing gets on that is due.
         if !self.outbox.is_empty() {
             return FULL_SOCKET_SLEEP;
@@ -204,14 +204,14 @@ impl Worker {
     }
 
     fn take_messages(&mut self) {
-        let began = Clock::read().now();
+        let began = clock::now();
         for taken in 0..MESSAGES_PER_TURN {
             if taken > 0 && self.now.saturating_duration_since(began) >= MESSAGE_TIME_PER_TURN {
                 break;
             }
             match self.messages.try_recv() {
                 Ok(Message::Command(command)) => {
-                    self.now = Clock::read().now();
+                    self.now = clock::now();
                     command(self);
                 }
                 Ok(Message::Stray(stray)) => self.handle_stray(stray),

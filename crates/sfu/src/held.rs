@@ -39,9 +39,7 @@ impl Held {
     fn pop(&mut self, now: Instant) -> Option<(Instant, usize)> {
         self.poll_timeout().filter(|due| *due <= now).and_then(|_| self.queue.pop_front())
     }
-}
 
-impl Held {
     /// A packet of video came. `ends` says that the frame is complete with it, or that it should go on at once.
     pub(crate) fn hold_or_start(
         &mut self,

@@ -58,7 +58,7 @@ impl Sfu {
             if broadcast.shared.remote.as_ref().is_none_or(|remote| remote.subscribed.is_none()) {
                 continue;
             }
-            note_wishful(&mut sharing.wishful, broadcast, Some(index));
+            note_wishful(&mut sharing.wishful, broadcast, index);
             broadcast.live_since.get_or_insert(now);
             let stored = store(broadcast, clock, entries, payloads);
             // Its frame has waited for its last packet where it came from.
@@ -90,7 +90,7 @@ impl Sfu {
             let remote = broadcast.shared.remote.as_ref();
             if remote.is_some_and(|remote| remote.unit == unit && remote.subscribed.is_some()) {
                 want_key_frames(now, broadcast);
-                note_wishful(&mut sharing.wishful, broadcast, Some(index));
+                note_wishful(&mut sharing.wishful, broadcast, index);
             }
         }
     }
@@ -133,7 +133,7 @@ impl Sfu {
     /// A broadcast's viewers have changed, or want something.
     pub(crate) fn note_wishful(&mut self, index: usize) {
         if let Some(broadcast) = self.broadcasts.get_mut(index) {
-            note_wishful(&mut self.sharing.wishful, broadcast, Some(index));
+            note_wishful(&mut self.sharing.wishful, broadcast, index);
         }
     }
 
@@ -223,8 +223,8 @@ fn want_key_frames(now: Instant, broadcast: &mut Broadcast) {
     }
 }
 
-fn note_wishful(wishful: &mut Vec<usize>, broadcast: &mut Broadcast, index: Option<usize>) {
-    if let Some(index) = index.filter(|_| broadcast.shared.remote.is_some() && !broadcast.shared.is_wishful) {
+fn note_wishful(wishful: &mut Vec<usize>, broadcast: &mut Broadcast, index: usize) {
+    if broadcast.shared.remote.is_some() && !broadcast.shared.is_wishful {
         broadcast.shared.is_wishful = true;
         wishful.push(index);
     }
