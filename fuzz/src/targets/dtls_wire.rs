@@ -38,7 +38,7 @@ const MESSAGES: &[(HandshakeType, Row)] = &[
     (HandshakeType::CLIENT_KEY_EXCHANGE, |body, out| {
         ClientKeyExchange::parse(body).map(|exchange| ClientKeyExchange::emit(exchange.public, out))
     }),
-    (HandshakeType::FINISHED, |body, out| finished::parse(body).map(|verify| out.extend(verify))),
+    (HandshakeType::FINISHED, |body, out| finished::parse(body, 12).map(|verify| out.extend(verify))),
 ];
 
 /// Extensions, by type.
