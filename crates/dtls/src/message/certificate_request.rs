@@ -93,7 +93,7 @@ impl<'a> CertificateRequest13<'a> {
         put_vec(out, 1, |_| ());
         put_vec(out, 2, |out| {
             put_extension(out, ExtensionType::SIGNATURE_ALGORITHMS, |out| {
-                SignatureAlgorithms::emit(schemes, out)
+                SignatureAlgorithms::emit(schemes, out);
             });
         });
     }
