@@ -25,7 +25,9 @@ impl Acks {
 
     /// Says by `at` what is there, unless the rest comes first.
     pub(super) fn set_deadline(&mut self, at: Instant) {
-        self.deadline.get_or_insert(at);
+        if !self.records.is_empty() {
+            self.deadline.get_or_insert(at);
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

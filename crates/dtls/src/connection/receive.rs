@@ -194,10 +194,11 @@ impl Connection {
             _ => return self.handle_post_handshake(content, number),
         }
         let (is_repeat, outcome) = self.insert_fragments(content, number);
-        let handled = self.handle_messages();
         if outcome.is_ok() {
-            self.acknowledge_later(number);
+            self.note_for_ack(number);
         }
+        let handled = self.handle_messages();
+        self.acknowledge_later();
         if is_repeat && self.exchange.flight.may_repeat(self.now) {
             self.send_flight();
         }
@@ -230,23 +231,27 @@ impl Connection {
         (is_repeat, outcome)
     }
 
-    /// DTLS 1.3: a record was kept. What we send next acknowledges it; if it is only a part of the peer's flight and the
-    /// rest does not come soon, an ACK tells the peer what we have (RFC 9147 §7.1).
-    fn acknowledge_later(&mut self, number: RecordNumber) {
+    /// DTLS 1.3: a record was kept.
+    fn note_for_ack(&mut self, number: RecordNumber) {
+        // A record in the clear may be anybody's; but when its ACK leaves, the ServerHello is complete and nothing in the
+        // clear is missing any more.
+        if let Phase::Handshake(handshake) = &self.phase
+            && matches!(handshake.side, Side::Offer(_) | Side::Client13(_) | Side::Server13(_))
+        {
+            self.acks.note(number);
+        }
+    }
+
+    /// DTLS 1.3: a flight of ours acknowledges the peer's. If there is none yet because only a part of the peer's is here,
+    /// and the rest does not come soon, an ACK says what there is (RFC 9147 §7.1).
+    fn acknowledge_later(&mut self) {
         match &self.phase {
-            Phase::Handshake(handshake) => match handshake.side {
-                // Before there are keys nobody can be told. A record in the clear may be anybody's; but when its ACK
-                // leaves, the hello is complete and nothing in the clear is missing any more.
-                Side::Offer(_) => self.acks.note(number),
-                Side::Client13(_) | Side::Server13(_) => {
-                    self.acks.note(number);
-                    self.acks.set_deadline(self.now + self.exchange.flight.patience());
-                }
-                _ => {}
-            },
+            Phase::Handshake(handshake) if handshake.side.is_dtls13() => {
+                self.acks.set_deadline(self.now + self.exchange.flight.patience());
+            }
+            // Of the client's last flight; nothing else answers it.
             Phase::Established(data) if data.version == Version::Dtls13 && self.role == Role::Server => {
-                self.acks.note(number);
-                self.send_ack(); // of the client's last flight; nothing else answers it
+                self.send_ack();
             }
             _ => {}
         }

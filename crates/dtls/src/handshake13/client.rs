@@ -46,6 +46,7 @@ impl Client {
     /// The hellos agree; ServerHello is the last message of the transcript.
     pub(crate) fn begin(exchange: &mut Exchange, suite: Suite, group: NamedGroup, shared: &Secret) -> Self {
         let schedule = Schedule::new(suite, shared, &exchange.transcript.hash());
+        exchange.flight.forget(); // the server has our hello; what we lack of its flight, an ACK tells it
         exchange.records.install_write(Epoch::HANDSHAKE, schedule.protection(Role::Client));
         exchange.records.install_read(Epoch::HANDSHAKE, schedule.protection(Role::Server));
         let state = State::AwaitEncryptedExtensions;

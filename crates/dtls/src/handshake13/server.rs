@@ -102,6 +102,7 @@ impl Server {
             None => State::AwaitFinished(None),
         };
         exchange.note(message);
+        exchange.flight.forget(); // the client has all of it, or it could not have answered
         Ok(Progress::Continue)
     }
 
@@ -137,7 +138,6 @@ impl Server {
             srtp: self.choice.srtp_profile.and_then(|profile| exporter.srtp_keys(profile)),
             peer_fingerprint: peer.map(|peer| peer.fingerprint),
         };
-        exchange.flight.forget(); // the client has all of it
         Ok(Progress::Done(Box::new(Established { connected, exporter, traffic: Some(traffic) })))
     }
 }

@@ -139,3 +139,28 @@ fn versions_meet_where_both_can() {
         assert_eq!(pair.server.connected.as_ref().map(|c| c.version), met, "{client:?} {server:?}");
     }
 }
+
+/// What was sent of a flight that arrives whole is acknowledged by the flight that answers it, and nothing more is said.
+#[test]
+fn a_loss_free_handshake_sends_one_ack() {
+    let mut pair = Pair::dtls13();
+    pair.run(LIMIT);
+    assert_eq!((pair.client.sent.len(), pair.server.sent.len()), (2, 2), "hello, flight, flight, ACK");
+}
+
+#[test]
+fn any_single_datagram_may_be_lost_and_only_what_is_missing_is_sent_again() {
+    for role in [Role::Client, Role::Server] {
+        for victim in 0..4 {
+            let mut pair = Pair::post_quantum();
+            pair.run_with(LIMIT, &mut |from, index, _| {
+                if from == role && index == victim { Fate::Drop } else { Fate::Deliver }
+            });
+            assert!(pair.both_connected(), "{role:?} {victim}");
+            assert!(pair.elapsed() < Duration::from_millis(250), "{role:?} {victim}: {:?}", pair.elapsed());
+            let sent: usize =
+                [&pair.client, &pair.server].map(|end| end.sent.iter().map(Vec::len).sum()).iter().sum();
+            assert!(sent < 2 * 4200, "{role:?} {victim}: {sent} bytes");
+        }
+    }
+}
