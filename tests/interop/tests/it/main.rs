@@ -11,5 +11,6 @@ mod lip_sync;
 mod media;
 mod pages;
 mod refusals;
+mod security;
 mod signalling;
 mod stage;
