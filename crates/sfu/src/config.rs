@@ -125,7 +125,7 @@ pub struct Config {
     /// Addresses that peers can reach us at. An answer names them as host candidates, in this order.
     pub candidates: Vec<SocketAddr>,
     /// IANA numbers of the SRTP protection profiles, best first. Default: AES-128-GCM, AES-256-GCM, AES-CM with
-    /// 80-bit HMAC-SHA1.
+    /// 80-bit HMAC-SHA1 and, for old peers that have nothing else, the same with 32-bit tags.
     pub srtp_profiles: Vec<u16>,
     /// May a second publisher take a stream over?
     pub takeover: Takeover,
@@ -151,7 +151,7 @@ impl Config {
         Self {
             certificate,
             candidates,
-            srtp_profiles: vec![7, 8, 1],
+            srtp_profiles: vec![7, 8, 1, 2],
             takeover: Takeover::default(),
             limits: Limits::default(),
             coalesce: COALESCE,

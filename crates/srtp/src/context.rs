@@ -7,6 +7,7 @@ use crate::{
     error::{Error, ParseError},
     header::{RTCP_FIXED, RtpHeader, rtcp_ssrc},
     profile::Profile,
+    replay::{RECEIVED_RTCP, RECEIVED_RTP, SENT_RTP},
     stream::{Slot, Streams, nearest_index},
 };
 
@@ -22,9 +23,9 @@ pub const MAX_STREAMS: usize = 256;
 pub struct Context {
     profile: Profile,
     cipher: Cipher,
-    rtp_sent: Streams,
-    rtp_received: Streams,
-    rtcp_received: Streams,
+    rtp_sent: Streams<SENT_RTP>,
+    rtp_received: Streams<RECEIVED_RTP>,
+    rtcp_received: Streams<RECEIVED_RTCP>,
     /// RFC 3711 §3.2.1 counts SRTCP per SSRC; one counter for all of them can't repeat a pair either.
     rtcp_sent: u32,
 }
@@ -53,7 +54,7 @@ impl Context {
 
     /// Protects the plain RTP packet `buf[start..]`: encrypts its payload in place and appends the tag.
     ///
-    /// Packets of an SSRC may come in any order within 1,024, each sequence number once (RFC 3711 §9.1).
+    /// Packets of an SSRC may come in any order within [`SEND_WINDOW`](crate::SEND_WINDOW), each sequence number once (RFC 3711 §9.1).
     ///
     /// # Errors
     /// [`Error::Malformed`]; [`Error::IndexReused`] if the packet's index was used before, is too old to tell, or
@@ -88,7 +89,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::Malformed`]; [`Error::Unauthentic`] if the tag does not match; [`Error::Replayed`] if the index was
-    /// seen or is older than the window (1,024 packets); [`Error::TooManyStreams`]; [`Error::KeyExhausted`].
+    /// seen or is older than the [window](crate::REPLAY_WINDOW); [`Error::TooManyStreams`]; [`Error::KeyExhausted`].
     /// The context is then unchanged; the buffer's content is unspecified.
     pub fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<usize, Error> {
         let header = RtpHeader::parse(packet)?;
@@ -133,7 +134,7 @@ impl Context {
     /// A packet without the E flag is not decrypted, only checked.
     ///
     /// # Errors
-    /// As [`unprotect_rtp`](Self::unprotect_rtp); the replay window counts per SSRC here too.
+    /// As [`unprotect_rtp`](Self::unprotect_rtp), with a [window](crate::RTCP_REPLAY_WINDOW) of its own for each SSRC.
     pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, Error> {
         let needed = RTCP_FIXED + self.profile.rtcp_overhead();
         let ssrc = rtcp_ssrc(packet)?;

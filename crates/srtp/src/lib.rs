@@ -12,4 +12,4 @@ mod stream;
 pub use context::{Context, MAX_STREAMS};
 pub use error::{Error, ParseError};
 pub use profile::Profile;
-pub use replay::REPLAY_WINDOW;
+pub use replay::{REPLAY_WINDOW, RTCP_REPLAY_WINDOW, SEND_WINDOW};

@@ -42,18 +42,22 @@ impl Cipher {
     /// The lengths of `key` and `salt` were checked against `profile` before.
     pub(crate) fn new(profile: Profile, key: &[u8], salt: &[u8]) -> Self {
         match profile {
-            Profile::Aes128CmHmacSha1_80 => Self::AesCmHmacSha1(Box::new(AesCmHmacSha1 {
-                rtp: aes_cm_hmac_sha1::Keys::new(
-                    &derive(profile, key, salt, Label::RtpEncryption),
-                    &derive(profile, key, salt, Label::RtpAuthentication),
-                    *derive(profile, key, salt, Label::RtpSalt),
-                ),
-                rtcp: aes_cm_hmac_sha1::Keys::new(
-                    &derive(profile, key, salt, Label::RtcpEncryption),
-                    &derive(profile, key, salt, Label::RtcpAuthentication),
-                    *derive(profile, key, salt, Label::RtcpSalt),
-                ),
-            })),
+            Profile::Aes128CmHmacSha1_80 | Profile::Aes128CmHmacSha1_32 => {
+                Self::AesCmHmacSha1(Box::new(AesCmHmacSha1 {
+                    rtp: aes_cm_hmac_sha1::Keys::new(
+                        &derive(profile, key, salt, Label::RtpEncryption),
+                        &derive(profile, key, salt, Label::RtpAuthentication),
+                        *derive(profile, key, salt, Label::RtpSalt),
+                        profile.rtp_overhead(),
+                    ),
+                    rtcp: aes_cm_hmac_sha1::Keys::new(
+                        &derive(profile, key, salt, Label::RtcpEncryption),
+                        &derive(profile, key, salt, Label::RtcpAuthentication),
+                        *derive(profile, key, salt, Label::RtcpSalt),
+                        aes_cm_hmac_sha1::RTCP_TAG,
+                    ),
+                }))
+            }
             Profile::AeadAes128Gcm => Self::AesGcm(Box::new(AesGcm {
                 rtp: aes_gcm::Keys::new(
                     &derive::<16>(profile, key, salt, Label::RtpEncryption)[..],
@@ -110,7 +114,7 @@ impl Cipher {
     /// The word of E flag and index, where this profile has it.
     pub(crate) fn srtcp_index_word(&self, packet: &[u8]) -> Option<u32> {
         let before = match self {
-            Self::AesCmHmacSha1(_) => packet.len().checked_sub(aes_cm_hmac_sha1::TAG)?,
+            Self::AesCmHmacSha1(_) => packet.len().checked_sub(aes_cm_hmac_sha1::RTCP_TAG)?,
             Self::AesGcm(_) => packet.len(),
         };
         packet.get(..before)?.last_chunk().copied().map(u32::from_be_bytes)

@@ -132,3 +132,26 @@ fn more_than_a_datagram_is_refused() {
     assert_eq!(sender.protect_rtp(&mut packet, 0), Err(Error::Malformed(ParseError::TooLong)));
     assert_eq!(receiver.unprotect_rtcp(&mut packet), Err(Error::Malformed(ParseError::TooLong)));
 }
+
+/// RFC 3711 §3.1: we negotiate no MKI, so one in a packet is bytes that the tag does not cover as it should.
+#[test]
+fn a_packet_with_a_key_identifier_is_not_authentic_and_harms_nothing() {
+    for profile in PROFILES {
+        let (mut sender, mut receiver) = pair(profile);
+        let rtp = protected_rtp(&mut sender, 7, 1);
+        let rtcp = protected_rtcp(&mut sender, 7);
+        for mki in [&[0][..], &[0, 0, 0, 1], &[0xab; 128]] {
+            // GCM has the tag before the MKI (RFC 7714 §8.2 and §9.2), HMAC behind it.
+            for from_end in [0, profile.rtp_overhead(), profile.rtcp_overhead() - 4] {
+                let inserted = |packet: &[u8]| {
+                    let (before, after) = packet.split_at(packet.len() - from_end);
+                    [before, mki, after].concat()
+                };
+                assert_eq!(receiver.unprotect_rtp(&mut inserted(&rtp)), Err(Error::Unauthentic));
+                assert_eq!(receiver.unprotect_rtcp(&mut inserted(&rtcp)), Err(Error::Unauthentic));
+            }
+        }
+        assert!(receiver.unprotect_rtp(&mut rtp.clone()).is_ok());
+        assert!(receiver.unprotect_rtcp(&mut rtcp.clone()).is_ok());
+    }
+}
