@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::{
     cipher::{Cipher, SRTCP_E_FLAG},
+    cryptex::{CLEAR, Hidden},
     error::{Error, ParseError},
     header::{RTCP_FIXED, RtpHeader, rtcp_ssrc},
     profile::Profile,
@@ -22,6 +23,7 @@ pub const MAX_STREAMS: usize = 256;
 /// Use one for what you send (made from your own write key) and another for what you receive.
 pub struct Context {
     profile: Profile,
+    is_cryptex: bool,
     cipher: Cipher,
     rtp_sent: Streams<SENT_RTP>,
     rtp_received: Streams<RECEIVED_RTP>,
@@ -44,6 +46,7 @@ impl Context {
         }
         Ok(Self {
             profile,
+            is_cryptex: false,
             cipher: Cipher::new(profile, key, salt),
             rtp_sent: Streams::default(),
             rtp_received: Streams::default(),
@@ -52,7 +55,18 @@ impl Context {
         })
     }
 
-    /// Protects the plain RTP packet `buf[start..]`: encrypts its payload in place and appends the tag.
+    /// Whether RTP goes by Cryptex (RFC 9335): what is protected from now on has its CSRCs and header extensions encrypted,
+    /// and such packets are opened. Packets without it open in any case. Default: no.
+    ///
+    /// For sending, if the peer's description says `a=cryptex`; for receiving, if ours does. A receiving context without it
+    /// takes such a packet for one with an extension that it doesn't know, as RFC 3711 says: what opens then is garbage, or
+    /// not authentic.
+    pub fn set_cryptex(&mut self, is_on: bool) {
+        self.is_cryptex = is_on;
+    }
+
+    /// Protects the plain RTP packet `buf[start..]`: encrypts its payload in place and appends the tag. With
+    /// [Cryptex](Self::set_cryptex) the CSRCs and the header extension too.
     ///
     /// Packets of an SSRC may come in any order within [`SEND_WINDOW`](crate::SEND_WINDOW), each sequence number once (RFC 3711 §9.1).
     ///
@@ -78,14 +92,18 @@ impl Context {
         };
         // Used up before it is used: whatever happens, the nonce does not come again.
         self.rtp_sent.record(slot, header.ssrc, index);
-        self.cipher.seal_rtp(buf, start, header.len, header.ssrc, index);
+        match self.is_cryptex.then(|| Hidden::mark(buf, start)).flatten() {
+            None => self.cipher.seal_rtp(buf, start, header.len, header.ssrc, index),
+            Some(Hidden { csrcs: 0 }) => self.cipher.seal_rtp(buf, start, CLEAR, header.ssrc, index),
+            Some(hidden) => self.cipher.seal_gathered(buf, start, hidden, header.ssrc, index),
+        }
         Ok(())
     }
 
     /// Opens an SRTP packet in place and returns the length of the plain RTP packet.
     ///
     /// `packet` is the whole datagram: RTP header, encrypted payload, authentication tag.
-    /// The header is left as it was (RFC 3711 §3.1); the tag's bytes after the returned length are garbage.
+    /// The header is left as it was (RFC 3711 §3.1), or with [Cryptex](Self::set_cryptex) becomes what it was; the tag's bytes after the returned length are garbage.
     ///
     /// # Errors
     /// [`Error::Malformed`]; [`Error::Unauthentic`] if the tag does not match; [`Error::Replayed`] if the index was
@@ -106,8 +124,11 @@ impl Context {
                 index
             }
         };
-        let plain_len =
-            self.cipher.open_rtp(packet, header.len, header.ssrc, index).map_err(|_| Error::Unauthentic)?;
+        let plain_len = match self.is_cryptex.then(|| Hidden::marked(packet)).flatten() {
+            None => self.cipher.open_rtp(packet, header.len, header.ssrc, index),
+            Some(hidden) => self.cipher.open_gathered(packet, hidden, header.ssrc, index),
+        }
+        .map_err(|_| Error::Unauthentic)?;
         self.rtp_received.record(slot, header.ssrc, index);
         Ok(plain_len)
     }

@@ -2,6 +2,7 @@
 
 mod cipher;
 mod context;
+mod cryptex;
 mod error;
 mod header;
 mod key_derivation;

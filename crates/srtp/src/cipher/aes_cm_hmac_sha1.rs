@@ -5,6 +5,7 @@ use aes::cipher::KeyInit;
 use subtle::ConstantTimeEq;
 
 use super::{SRTCP_E_FLAG, Unauthentic, aes_cm, hmac_sha1};
+use crate::cryptex::{CLEAR, Hidden};
 use crate::header::RTCP_FIXED;
 
 /// RFC 5764 §4.1.2: RTCP's tag has 80 bits in either profile.
@@ -70,6 +71,39 @@ impl Keys {
         let (sealed, tag) = packet.split_at_mut(plain_len);
         self.verify(sealed, rollover_counter(index), tag)?;
         self.apply_keystream(&mut sealed[header_len..], ssrc, index);
+        Ok(plain_len)
+    }
+
+    /// The tag covers the packet as it is sent, where the parts that are encrypted don't lie together: two passes.
+    pub(super) fn seal_gathered(
+        &self,
+        buf: &mut Vec<u8>,
+        start: usize,
+        hidden: Hidden,
+        ssrc: u32,
+        index: u64,
+    ) {
+        let packet = &mut buf[start..];
+        hidden.gather(packet);
+        self.apply_keystream(&mut packet[CLEAR..], ssrc, index);
+        hidden.scatter(packet);
+        let tag = self.mac.finish(self.mac.begin(), packet, &rollover_counter(index));
+        buf.extend_from_slice(&tag[..self.tag]);
+    }
+
+    pub(super) fn open_gathered(
+        &self,
+        packet: &mut [u8],
+        hidden: Hidden,
+        ssrc: u32,
+        index: u64,
+    ) -> Result<usize, Unauthentic> {
+        let plain_len = packet.len() - self.tag;
+        let (sealed, tag) = packet.split_at_mut(plain_len);
+        self.verify(sealed, rollover_counter(index), tag)?;
+        hidden.gather(sealed);
+        self.apply_keystream(&mut sealed[CLEAR..], ssrc, index);
+        hidden.scatter(sealed);
         Ok(plain_len)
     }
 

@@ -13,6 +13,7 @@ pub(crate) use aes_cm_hmac_sha1::AesCmHmacSha1;
 pub(crate) use aes_gcm::AesGcm;
 
 use crate::{
+    cryptex::{CLEAR, Hidden},
     key_derivation::{Label, derive},
     profile::Profile,
 };
@@ -101,6 +102,46 @@ impl Cipher {
             Self::AesCmHmacSha1(cipher) => cipher.rtp.open_rtp(packet, header_len, ssrc, index),
             Self::AesGcm(cipher) => cipher.rtp.open_rtp(packet, header_len, ssrc, index),
         }
+    }
+
+    /// Encrypts what Cryptex hides and the payload, of a packet with contributing sources, and appends the tag.
+    pub(crate) fn seal_gathered(
+        &self,
+        buf: &mut Vec<u8>,
+        start: usize,
+        hidden: Hidden,
+        ssrc: u32,
+        index: u64,
+    ) {
+        match self {
+            Self::AesCmHmacSha1(cipher) => cipher.rtp.seal_gathered(buf, start, hidden, ssrc, index),
+            Self::AesGcm(cipher) => {
+                hidden.gather(&mut buf[start..]);
+                cipher.rtp.seal_rtp(buf, start, CLEAR, ssrc, index);
+                hidden.scatter(&mut buf[start..]);
+            }
+        }
+    }
+
+    /// Checks the tag, decrypts what Cryptex hides and the payload, and takes the mark off; returns the plain length.
+    pub(crate) fn open_gathered(
+        &self,
+        packet: &mut [u8],
+        hidden: Hidden,
+        ssrc: u32,
+        index: u64,
+    ) -> Result<usize, Unauthentic> {
+        let plain_len = match self {
+            Self::AesCmHmacSha1(cipher) => cipher.rtp.open_gathered(packet, hidden, ssrc, index)?,
+            Self::AesGcm(cipher) => {
+                hidden.gather(packet);
+                let plain_len = cipher.rtp.open_rtp(packet, CLEAR, ssrc, index)?;
+                hidden.scatter(packet);
+                plain_len
+            }
+        };
+        hidden.unmark(packet);
+        Ok(plain_len)
     }
 
     /// Encrypts all but the first eight bytes of `buf[start..]`, appends tag and index with the E flag.

@@ -1,5 +1,6 @@
 //! Behaviour of the crate through its public API.
 
+mod cryptex;
 mod hostile;
 mod properties;
 mod replay;
