@@ -75,7 +75,11 @@ impl Context {
     /// jumps ahead so far that a receiver would misjudge it; [`Error::TooManyStreams`]; [`Error::KeyExhausted`].
     /// Buffer and context are then unchanged.
     pub fn protect_rtp(&mut self, buf: &mut Vec<u8>, start: usize) -> Result<(), Error> {
-        let header = RtpHeader::parse(buf.get(start..).unwrap_or_default())?;
+        let packet = buf.get(start..).unwrap_or_default();
+        let header = RtpHeader::parse(packet)?;
+        if self.is_cryptex && Hidden::marked(packet).is_some() {
+            return Err(ParseError::AlreadyEncrypted.into());
+        }
         let slot = self.rtp_sent.find(header.ssrc)?;
         let index = match self.rtp_sent.window(slot) {
             None => u64::from(header.sequence_number),

@@ -1,6 +1,6 @@
 //! RFC 9335: contributing sources and header extensions hidden, the packet the same when it is opened.
 
-use headwater_srtp::{Context, Error, Profile};
+use headwater_srtp::{Context, Error, ParseError, Profile};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -137,6 +137,17 @@ fn every_flipped_bit_of_a_hidden_header_is_noticed() {
         assert!(receiver.unprotect_rtp(&mut sealed.clone()).is_ok());
         assert_eq!(receiver.unprotect_rtp(&mut sealed), Err(Error::Replayed));
     }
+}
+
+#[test]
+fn a_plain_packet_with_the_mark_is_refused() {
+    let (mut sender, _) = cryptex_pair(PROFILES[1]);
+    for profile in [[0xc0, 0xde], [0xc2, 0xde]] {
+        let plain = packet(1, 2, Some((profile, 1)), b"payload");
+        let refused = sender.protect_rtp(&mut plain.clone(), 0);
+        assert_eq!(refused, Err(Error::Malformed(ParseError::AlreadyEncrypted)));
+    }
+    sender.protect_rtp(&mut packet(1, 0, None, b"payload"), 0).expect("its number was not used up");
 }
 
 #[test]
