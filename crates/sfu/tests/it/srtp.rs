@@ -3,8 +3,10 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use headwater_dtls as dtls;
 use headwater_netsim::{EndpointId, Link, Verdict};
 use headwater_sfu::Config;
 
@@ -221,4 +223,65 @@ fn short_packets_of_any_header_change_nothing() {
     rig.advance(1000);
     assert_eq!(rig.net[viewer].seen().gaps(), 0);
     assert!(rig.net[rig.server].closed().is_empty());
+}
+
+/// RFC 5764 §4.1.3: a client may name a key identifier; our answer has none, and the handshake goes on.
+#[test]
+fn a_key_identifier_in_use_srtp_is_answered_with_an_empty_one() {
+    let certificate = dtls::Certificate::generate().expect("a certificate");
+    let expected = vec![certificate.fingerprint()];
+    let mut config = dtls::Config::new(certificate);
+    config.srtp_profiles = vec![7, 8, 1, 2];
+    let now = Instant::now();
+    for mki in [&[][..], &[0xa1], &[0xa1; 255]] {
+        let mut server = dtls::Connection::new(
+            Arc::new(config.clone()),
+            dtls::Role::Server,
+            expected.clone(),
+            [3; 32],
+            now,
+        )
+        .expect("it can work");
+        server.credit(10_000);
+        server.handle_datagram(now, &client_hello(mki)).expect("it is taken");
+        let mut flight = Vec::new();
+        while server.poll_transmit(now, &mut flight).is_some() {}
+        assert_eq!(flight.first(), Some(&22), "a handshake record, no alert");
+        // use_srtp, 5 bytes: a list of 2 bytes with the best of both sides, and an empty MKI.
+        let answered = [0, 14, 0, 5, 0, 2, 0, 7, 0];
+        assert!(flight.windows(answered.len()).any(|bytes| bytes == answered), "{} bytes", mki.len());
+    }
+}
+
+/// A ClientHello of DTLS 1.2 in one record (RFC 6347 §4.2.2), as an old client may send it.
+fn client_hello(mki: &[u8]) -> Vec<u8> {
+    fn prefixed(width: usize, content: &[u8]) -> Vec<u8> {
+        [&(content.len() as u32).to_be_bytes()[4 - width..], content].concat()
+    }
+    let use_srtp = [prefixed(2, &[0, 2, 0, 1, 0, 7]), prefixed(1, mki)].concat();
+    let extensions = [
+        (10_u16, prefixed(2, &[0, 29, 0, 23])), // supported_groups: x25519, secp256r1
+        (11, prefixed(1, &[0])),                // ec_point_formats: uncompressed
+        (13, prefixed(2, &[4, 3])),             // signature_algorithms: ecdsa_secp256r1_sha256
+        (14, use_srtp),
+        (23, Vec::new()),           // extended_master_secret
+        (0xff01, prefixed(1, &[])), // renegotiation_info
+    ];
+    let extensions =
+        extensions.map(|(kind, content)| [&kind.to_be_bytes()[..], &prefixed(2, &content)].concat());
+    let body = [
+        vec![0xfe, 0xfd],                  // DTLS 1.2
+        vec![0x5c; 32],                    // random
+        prefixed(1, &[]),                  // session
+        prefixed(1, &[]),                  // cookie
+        prefixed(2, &[0xc0, 0x2b]),        // TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+        prefixed(1, &[0]),                 // no compression
+        prefixed(2, &extensions.concat()), // extensions
+    ]
+    .concat();
+    let length = (body.len() as u32).to_be_bytes();
+    // client_hello, length, message 0, fragment from 0, its length.
+    let message = [&[1], &length[1..], &[0, 0, 0, 0, 0], &length[1..], &body[..]].concat();
+    // handshake, version, epoch and number 0.
+    [&[22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0][..], &prefixed(2, &message)].concat()
 }
