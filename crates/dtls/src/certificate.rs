@@ -5,12 +5,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
-use x509_parser::oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY};
+use x509_parser::oid_registry::{
+    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_PKCS1_RSAENCRYPTION,
+};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::Refusal;
 use crate::crypto::hash::digest;
-use crate::crypto::signature::SigningKey;
+use crate::crypto::signature::{KeyKind, PublicKey, SigningKey};
 use crate::error::CertificateError;
 
 /// Our certificate and its private key. Cloning is cheap.
@@ -51,10 +53,10 @@ impl Certificate {
     pub fn from_pem(certificate: &str, key: &str) -> Result<Self, CertificateError> {
         let (_, pem) = x509_parser::pem::parse_x509_pem(certificate.as_bytes())
             .map_err(|_| CertificateError::BadCertificate)?;
-        let point = public_key(&pem.contents).map_err(|_| CertificateError::BadCertificate)?;
+        let public = public_key(&pem.contents).map_err(|_| CertificateError::BadCertificate)?;
         let pair = rcgen::KeyPair::from_pem(key).map_err(|_| CertificateError::BadKey)?;
         let signing = SigningKey::from_pkcs8(pair.serialized_der()).map_err(|_| CertificateError::BadKey)?;
-        if signing.public() != point {
+        if public.kind != KeyKind::P256 || signing.public() != public.bytes {
             return Err(CertificateError::KeyMismatch);
         }
         Ok(Self { der: pem.contents.into(), key: Arc::new(signing) })
@@ -83,22 +85,30 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// The uncompressed P-256 point in a peer's certificate. Nothing else of the certificate matters to us.
-pub(crate) fn public_key(der: &[u8]) -> Result<Vec<u8>, Refusal> {
+/// The key in a peer's certificate. Nothing else of the certificate matters to us.
+pub(crate) fn public_key(der: &[u8]) -> Result<PublicKey, Refusal> {
     let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| Refusal::BadCertificate)?;
     if !rest.is_empty() {
         return Err(Refusal::BadCertificate);
     }
     let spki = &certificate.tbs_certificate.subject_pki;
-    if spki.algorithm.algorithm != OID_KEY_TYPE_EC_PUBLIC_KEY {
-        return Err(Refusal::CertificateKey);
-    }
+    let bytes = spki.subject_public_key.data.as_ref();
     let curve = spki.algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());
-    let point = spki.subject_public_key.data.as_ref();
-    if curve != Some(OID_EC_P256) || point.len() != 65 || point.first() != Some(&4) {
+    let (kind, len) = if spki.algorithm.algorithm == OID_PKCS1_RSAENCRYPTION {
+        (KeyKind::Rsa, bytes.len()) // its parts are read when it has to verify
+    } else if spki.algorithm.algorithm != OID_KEY_TYPE_EC_PUBLIC_KEY || bytes.first() != Some(&4) {
+        return Err(Refusal::CertificateKey);
+    } else if curve == Some(OID_EC_P256) {
+        (KeyKind::P256, 65)
+    } else if curve == Some(OID_NIST_EC_P384) {
+        (KeyKind::P384, 97)
+    } else {
+        return Err(Refusal::CertificateKey);
+    };
+    if bytes.len() != len {
         return Err(Refusal::CertificateKey);
     }
-    Ok(point.to_vec())
+    Ok(PublicKey { kind, bytes: bytes.to_vec() })
 }
 
 /// The hash functions of RFC 8122 §5 that are in use.

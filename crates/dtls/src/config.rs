@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::certificate::Certificate;
 use crate::error::ConfigError;
+use crate::event::Version;
 use crate::exporter::srtp_lengths;
+use crate::extension::supported_groups::NamedGroup;
 
 /// Which end of the handshake we are (`a=setup:active` is the client, RFC 8842 §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +24,13 @@ pub enum Role {
 pub struct Config {
     /// Our certificate.
     pub certificate: Certificate,
+    /// The oldest version that we speak. Default: DTLS 1.2.
+    pub min_version: Version,
+    /// The newest version that we speak. Default: DTLS 1.3.
+    pub max_version: Version,
+    /// Key exchange groups, best first. Default: X25519MLKEM768, X25519, secp256r1, secp384r1. The first is for DTLS 1.3
+    /// alone. A client sends a share of the first, and of the second if the first is X25519MLKEM768.
+    pub groups: Vec<NamedGroup>,
     /// SRTP protection profiles by IANA number (RFC 5764 §4.1.2), best first. As a server we choose our first that the
     /// client offers. Default: 7 (AEAD_AES_128_GCM), 8 (AEAD_AES_256_GCM), 1 (AES128_CM_HMAC_SHA1_80). Empty: no
     /// `use_srtp`. At most [`Config::MAX_SRTP_PROFILES`].
@@ -56,6 +65,9 @@ impl Config {
     pub fn new(certificate: Certificate) -> Self {
         Self {
             certificate,
+            min_version: Version::Dtls12,
+            max_version: Version::Dtls13,
+            groups: NamedGroup::ALL.to_vec(),
             srtp_profiles: vec![7, 8, 1],
             mtu: 1200,
             initial_timeout: Duration::from_millis(100),
@@ -65,9 +77,30 @@ impl Config {
         }
     }
 
+    pub(crate) fn speaks(&self, version: Version) -> bool {
+        (self.min_version..=self.max_version).contains(&version)
+    }
+
+    /// The groups that DTLS 1.2 can do (draft-ietf-tls-ecdhe-mlkem: the hybrid is for 1.3).
+    pub(crate) fn groups_12(&self) -> impl Iterator<Item = NamedGroup> + '_ {
+        self.groups.iter().copied().filter(|group| *group != NamedGroup::X25519MLKEM768)
+    }
+
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         if !(Self::MIN_MTU..=Self::MAX_MTU).contains(&self.mtu) {
             return Err(ConfigError::Mtu);
+        }
+        if self.min_version > self.max_version {
+            return Err(ConfigError::Versions);
+        }
+        let is_known = |group| NamedGroup::ALL.contains(group);
+        let lacks_12 = self.speaks(Version::Dtls12) && self.groups_12().next().is_none();
+        if self.groups.is_empty()
+            || self.groups.len() > NamedGroup::ALL.len()
+            || !self.groups.iter().all(is_known)
+            || lacks_12
+        {
+            return Err(ConfigError::Groups);
         }
         if self.initial_timeout.is_zero() || self.initial_timeout > self.handshake_timeout {
             return Err(ConfigError::Timeout);

@@ -1,10 +1,12 @@
 //! One DTLS association: handshake, then data. What is sent is here; what arrives is in the room `receive`.
 
+mod acks;
 mod receive;
+mod rekey;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -12,18 +14,24 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::alert::{Alert, AlertMessage};
 use crate::certificate::Fingerprint;
 use crate::config::{Config, Role};
-use crate::event::{CloseReason, Event};
+use crate::event::{CloseReason, Event, Version};
 use crate::exporter::Exporter;
 use crate::handshake::Established;
-use crate::handshake::client::Client;
+use crate::handshake::accept::Accept;
 use crate::handshake::exchange::Exchange;
 use crate::handshake::flight::Flight;
+use crate::handshake::offer::Offer;
 use crate::handshake::reassembly::Reassembly;
-use crate::handshake::server::Server;
+use crate::handshake::side::Side;
 use crate::handshake::transcript::Transcript;
 use crate::record::layer::{Epoch, RecordLayer};
+use crate::record::unified::UnifiedRecord;
 use crate::record::{ContentType, MAX_PLAINTEXT, Record};
 use crate::{ConfigError, Error, ParseError, Refusal};
+
+use acks::Acks;
+use receive::Received;
+use rekey::Rekey;
 
 /// Bytes that a server may send for each byte received, until the peer has proved that it gets them.
 const AMPLIFICATION: usize = 3;
@@ -43,6 +51,8 @@ pub struct Connection {
     role: Role,
     now: Instant,
     exchange: Exchange,
+    reassembly: Reassembly,
+    acks: Acks,
     phase: Phase,
     outgoing: VecDeque<Vec<u8>>,
     events: VecDeque<Event>,
@@ -52,24 +62,26 @@ pub struct Connection {
 
 enum Phase {
     Handshake(Box<Handshake>),
-    Established(Exporter),
+    Established(Box<Data>),
     Closed,
+}
+
+/// What is needed from then on.
+struct Data {
+    version: Version,
+    exporter: Exporter,
+    /// DTLS 1.3.
+    rekey: Option<Rekey>,
 }
 
 /// What is needed only until the handshake is done.
 struct Handshake {
     side: Side,
-    reassembly: Reassembly,
     /// When to give up; a server's clock starts with the first hello that it accepts.
     deadline: Option<Instant>,
     doubt: Option<(Instant, CloseReason)>,
     early_records: Vec<Vec<u8>>,
     early_data: Vec<Vec<u8>>,
-}
-
-enum Side {
-    Client(Client),
-    Server(Server),
 }
 
 impl Connection {
@@ -111,21 +123,20 @@ impl Connection {
             config,
         };
         let (side, deadline, credit) = match role {
-            Role::Client => (Side::Client(Client::new(&mut exchange)), Some(now + handshake_timeout), None),
-            Role::Server => (Side::Server(Server::new()), None, Some(0)),
+            Role::Client => {
+                let offer = Offer::new(&mut exchange).map_err(|_| ConfigError::Crypto)?;
+                (Side::Offer(offer), Some(now + handshake_timeout), None)
+            }
+            Role::Server => (Side::Accept(Accept::new()), None, Some(0)),
         };
-        let handshake = Handshake {
-            side,
-            reassembly: Reassembly::new(),
-            deadline,
-            doubt: None,
-            early_records: Vec::new(),
-            early_data: Vec::new(),
-        };
+        let handshake =
+            Handshake { side, deadline, doubt: None, early_records: Vec::new(), early_data: Vec::new() };
         let mut connection = Self {
             role,
             now,
             exchange,
+            reassembly: Reassembly::new(),
+            acks: Acks::default(),
             phase: Phase::Handshake(Box::new(handshake)),
             outgoing: VecDeque::new(),
             events: VecDeque::new(),
@@ -155,7 +166,12 @@ impl Connection {
         let mut is_first = true;
         while !rest.is_empty() && !matches!(self.phase, Phase::Closed) {
             let start = rest;
-            let result = match Record::parse(&mut rest) {
+            let taken = if UnifiedRecord::is_unified(start[0]) {
+                UnifiedRecord::parse(&mut rest).map(Received::Unified)
+            } else {
+                Record::parse(&mut rest).map(Received::Numbered)
+            };
+            let result = match taken {
                 Ok(record) => self.handle_record(&record, &start[..start.len() - rest.len()]),
                 Err(error) => {
                     rest = &[];
@@ -184,20 +200,36 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
         let now = self.now;
-        let Phase::Handshake(handshake) = &self.phase else { return };
-        if let Some((deadline, reason)) = handshake.doubt
-            && deadline <= now
-        {
-            match reason {
-                CloseReason::Refused(refusal) => self.fail(refusal),
-                _ => self.end(reason),
+        if let Phase::Handshake(handshake) = &self.phase {
+            if let Some((deadline, reason)) = handshake.doubt
+                && deadline <= now
+            {
+                match reason {
+                    CloseReason::Refused(refusal) => self.fail(refusal),
+                    _ => self.end(reason),
+                }
+            } else if handshake.deadline.is_some_and(|deadline| deadline <= now) {
+                self.end(CloseReason::TimedOut);
             }
-        } else if handshake.deadline.is_some_and(|deadline| deadline <= now) {
-            self.end(CloseReason::TimedOut);
-        } else if self.exchange.flight.deadline().is_some_and(|deadline| deadline <= now) {
-            self.exchange.flight.back_off(now);
-            self.send_flight();
         }
+        if self.exchange.flight.deadline().is_some_and(|deadline| deadline <= now) {
+            let is_established = matches!(self.phase, Phase::Established(_));
+            if is_established && self.exchange.flight.age(now) >= self.exchange.config.handshake_timeout {
+                self.exchange.flight.forget(); // whatever the peer lacks, it will not get it like this
+                self.abandon_update();
+            } else {
+                self.exchange.flight.back_off(now);
+                self.send_flight();
+            }
+        }
+        if self.acks.deadline().is_some_and(|deadline| deadline <= now) {
+            self.send_ack();
+        }
+    }
+
+    /// How long a packet takes to the peer and back, as ICE measured it: the first time-out of a flight follows it.
+    pub fn set_round_trip(&mut self, round_trip: Duration) {
+        self.exchange.flight.set_round_trip(round_trip);
     }
 
     /// Appends the next datagram to `buf`.
@@ -225,12 +257,15 @@ impl Connection {
         event
     }
 
-    /// When to call [`Self::handle_timeout`]; `None` once connected or closed.
+    /// When to call [`Self::handle_timeout`]; `None` once closed, and once connected if nothing waits for its ACK.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let Phase::Handshake(handshake) = &self.phase else { return None };
-        let doubt = handshake.doubt.map(|(deadline, _)| deadline);
-        [doubt, handshake.deadline, self.exchange.flight.deadline()].into_iter().flatten().min()
+        let (doubt, deadline) = match &self.phase {
+            Phase::Handshake(handshake) => (handshake.doubt.map(|(at, _)| at), handshake.deadline),
+            _ => (None, None),
+        };
+        let (flight, ack) = (self.exchange.flight.deadline(), self.acks.deadline());
+        [doubt, deadline, flight, ack].into_iter().flatten().min()
     }
 
     /// Sends application data, as one record and one datagram.
@@ -250,7 +285,9 @@ impl Connection {
         if self.outgoing.len() >= MAX_QUEUED {
             return Err(Error::QueueFull);
         }
-        self.queue_record(Epoch::Protected, ContentType::APPLICATION_DATA, data)
+        self.queue_record(self.exchange.records.write_epoch(), ContentType::APPLICATION_DATA, data)?;
+        self.rekey_if_due();
+        Ok(())
     }
 
     /// Ends the association and tells the peer (close_notify).
@@ -268,7 +305,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`Error::NotConnected`] before [`Event::Connected`], [`Error::Closed`] after the end,
-    /// [`Error::BadExporterInput`] for a label that is the protocol's own.
+    /// [`Error::BadExporterInput`] for a label that is the protocol's own or too long.
     pub fn export_keying_material(
         &self,
         label: &str,
@@ -276,7 +313,7 @@ impl Connection {
         out: &mut [u8],
     ) -> Result<(), Error> {
         match &self.phase {
-            Phase::Established(exporter) => exporter.export(label, context, out),
+            Phase::Established(data) => data.exporter.export(label, context, out),
             Phase::Handshake(_) => Err(Error::NotConnected),
             Phase::Closed => Err(Error::Closed),
         }
@@ -295,14 +332,18 @@ impl Connection {
     }
 
     fn establish(&mut self, established: Established) {
-        let previous = std::mem::replace(&mut self.phase, Phase::Established(established.exporter));
+        let Established { connected, exporter, traffic } = established;
+        let version = connected.version;
+        let data = Data { version, exporter, rekey: traffic.map(Rekey::new) };
+        let previous = std::mem::replace(&mut self.phase, Phase::Established(Box::new(data)));
         self.credit = None; // its Finished shows that it has our random
-        if self.role == Role::Client {
-            self.exchange.flight.forget(); // the server, who spoke last, keeps its own to repeat it
+        if version == Version::Dtls12 && self.role == Role::Client {
+            // The server, who spoke last, keeps its own to repeat it. In DTLS 1.3 an ACK says that nothing is missing.
+            self.exchange.flight.forget();
         }
         self.exchange.transcript = Transcript::new();
         self.exchange.remote = Vec::new();
-        self.events.push_back(Event::Connected(established.connected));
+        self.events.push_back(Event::Connected(connected));
         if let Phase::Handshake(handshake) = previous {
             self.events.extend(handshake.early_data.into_iter().map(Event::Data));
         }
@@ -321,7 +362,7 @@ impl Connection {
     }
 
     fn queue_record(&mut self, epoch: Epoch, kind: ContentType, content: &[u8]) -> Result<(), Error> {
-        let mut datagram = Vec::with_capacity(content.len() + epoch.overhead());
+        let mut datagram = Vec::with_capacity(content.len() + self.exchange.records.overhead(epoch));
         self.exchange.records.seal(epoch, kind, content, &mut datagram)?;
         self.outgoing.push_back(datagram);
         Ok(())
@@ -331,11 +372,14 @@ impl Connection {
         if self.outgoing.len() > MAX_QUEUED {
             return;
         }
-        // A server's epoch 1 begins with its Finished, a client's when it has the keys.
+        let newest = self.exchange.records.write_epoch();
         let epoch = match (&self.phase, self.role) {
-            (Phase::Established(_), _) => Epoch::Protected,
-            (_, Role::Client) if self.exchange.records.can_read() => Epoch::Protected,
-            _ => Epoch::Plain,
+            (Phase::Established(_), _) => newest,
+            // Of epoch 3 the peer may not have the keys.
+            (_, _) if newest >= Epoch::HANDSHAKE => Epoch::HANDSHAKE,
+            // A server's epoch 1 begins with its Finished, a client's when it has the keys.
+            (_, Role::Client) => newest,
+            (_, Role::Server) => Epoch::PLAIN,
         };
         let _ = self.queue_record(epoch, ContentType::ALERT, &alert.to_bytes());
     }
@@ -350,6 +394,8 @@ impl Connection {
     fn end(&mut self, reason: CloseReason) {
         self.phase = Phase::Closed;
         self.exchange.flight.forget();
+        self.acks = Acks::default();
+        self.reassembly = Reassembly::new();
         self.exchange.records = RecordLayer::default();
         self.events.push_back(Event::Closed { reason });
     }

@@ -71,11 +71,16 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Neither the hello's version nor its supported_versions has DTLS 1.2.
-    #[error("the peer does not speak DTLS 1.2")]
+    /// Neither the hello's version nor its supported_versions has one of ours.
+    #[error("the peer speaks no version of DTLS that we allow")]
     Version,
-    /// TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 was not offered or not chosen.
-    #[error("no common cipher suite: we speak TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256")]
+    /// The server says that it would have spoken DTLS 1.3, had it seen our hello as it was (RFC 8446 §4.1.3).
+    #[error("somebody on the path talked the server into an older version")]
+    Downgrade,
+    /// None of ours was offered or chosen.
+    #[error(
+        "no common cipher suite: we speak ECDHE_ECDSA (as a client ECDHE_RSA, too) with AES-GCM or ChaCha20"
+    )]
     CipherSuite,
     /// The null compression method is missing.
     #[error("the peer insists on compression")]
@@ -83,14 +88,18 @@ pub enum Refusal {
     /// RFC 7627 is missing.
     #[error("the peer does not use the extended master secret (RFC 7627)")]
     ExtendedMasterSecret,
-    /// Neither X25519 nor P-256, or P-256 missing for our certificate (RFC 8422 §5.1).
-    #[error("no common key exchange group: we speak X25519 and P-256, and our certificate is on P-256")]
+    /// None of ours, or P-256 missing for our certificate (RFC 8422 §5.1).
+    #[error(
+        "no common key exchange group: we speak X25519MLKEM768 (DTLS 1.3), X25519, P-256, P-384; our certificate is on P-256"
+    )]
     Group,
     /// Compressed points only.
     #[error("the peer does not take uncompressed points")]
     PointFormat,
-    /// `ecdsa_secp256r1_sha256` is missing or was not used.
-    #[error("no common signature algorithm: we speak ecdsa_secp256r1_sha256")]
+    /// `ecdsa_secp256r1_sha256`, which our certificate signs with, is missing, or the peer used one that we do not verify.
+    #[error(
+        "no common signature algorithm: we sign with ecdsa_secp256r1_sha256, and verify ECDSA and RSA with SHA-2"
+    )]
     SignatureAlgorithm,
     /// A hello that says that it renegotiates (RFC 5746 §3.6).
     #[error("renegotiation is refused")]
@@ -104,8 +113,10 @@ pub enum Refusal {
     /// The certificate cannot be read.
     #[error("the peer's certificate cannot be read")]
     BadCertificate,
-    /// A readable certificate whose key is not ECDSA on P-256.
-    #[error("the peer's certificate has no ECDSA P-256 key, the only kind that we verify")]
+    /// A readable certificate whose key is neither ECDSA on P-256 or P-384 nor RSA, or not of the cipher suite's kind.
+    #[error(
+        "the peer's certificate has no ECDSA P-256, P-384 or RSA key, or not the kind that the cipher suite says"
+    )]
     CertificateKey,
     /// None of the fingerprints signalled matches the certificate.
     #[error("the peer's certificate does not match the signalled fingerprint")]
@@ -145,7 +156,9 @@ impl Refusal {
             | Self::PointFormat
             | Self::SignatureAlgorithm
             | Self::Renegotiation => Alert::HANDSHAKE_FAILURE,
-            Self::Compression | Self::NotOffered | Self::KeyShare => Alert::ILLEGAL_PARAMETER,
+            Self::Compression | Self::NotOffered | Self::KeyShare | Self::Downgrade => {
+                Alert::ILLEGAL_PARAMETER
+            }
             Self::NoCertificate => Alert::HANDSHAKE_FAILURE,
             Self::BadCertificate | Self::Fingerprint => Alert::BAD_CERTIFICATE,
             Self::CertificateKey => Alert::UNSUPPORTED_CERTIFICATE,
@@ -170,6 +183,15 @@ pub enum ConfigError {
     /// A timeout is zero, or the first is longer than the whole.
     #[error("a timeout is zero or the initial one exceeds the whole")]
     Timeout,
+    /// `min_version` is above `max_version`.
+    #[error("the oldest version is newer than the newest")]
+    Versions,
+    /// No group, an unknown one, more than there are, or none for DTLS 1.2 although that is allowed.
+    #[error("the key exchange groups are empty, unknown, or none for an allowed version")]
+    Groups,
+    /// The crypto backend failed at something that only a lack of entropy explains.
+    #[error("the crypto backend failed")]
+    Crypto,
     /// More SRTP profiles than [`Config::MAX_SRTP_PROFILES`](crate::Config::MAX_SRTP_PROFILES), or one whose key
     /// lengths we do not know.
     #[error("an SRTP profile is unknown, or there are too many")]

@@ -6,11 +6,13 @@ use crate::error::Refusal;
 use crate::exporter::SrtpKeys;
 
 /// A protocol version that was negotiated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Version {
     /// RFC 6347.
     Dtls12,
+    /// RFC 9147.
+    Dtls13,
 }
 
 /// Something happened.
@@ -36,7 +38,7 @@ pub struct Connected {
     pub version: Version,
     /// The cipher suite's IANA number.
     pub cipher_suite: u16,
-    /// The key exchange group's IANA number (29 X25519, 23 secp256r1).
+    /// The key exchange group's IANA number (0x11EC X25519MLKEM768, 29 X25519, 23 secp256r1, 24 secp384r1).
     pub group: u16,
     /// SRTP keys, when both sides wanted a common profile.
     pub srtp: Option<SrtpKeys>,

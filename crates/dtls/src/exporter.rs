@@ -1,41 +1,77 @@
-//! Keying material for others: the exporter (RFC 5705), and SRTP keys from it (RFC 5764 §4.2).
+//! Keying material for others: the exporter (RFC 5705, RFC 8446 §7.5), and SRTP keys from it (RFC 5764 §4.2).
 
 use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::Error;
+use crate::crypto::hash::{Output, SuiteHash};
+use crate::crypto::hkdf::{expand_label, expand_secret};
 use crate::crypto::prf::prf;
 
 /// Labels that the protocol itself uses and an exporter must not (RFC 5705 §4, RFC 7627 §4).
 const RESERVED: [&str; 5] =
     ["client finished", "server finished", "master secret", "extended master secret", "key expansion"];
 
+/// The longest label that fits its length field behind DTLS 1.3's prefix.
+const MAX_LABEL: usize = 255 - 6;
+/// HKDF gives so many hashes at most (RFC 5869 §2.3).
+const MAX_OUTPUT_HASHES: usize = 255;
+
 /// What an exporter needs of the finished handshake.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub(crate) struct Exporter {
+pub(crate) enum Exporter {
+    Dtls12 { hash: SuiteHash, secrets: Zeroizing<Secrets12> },
+    Dtls13 { hash: SuiteHash, secret: Output },
+}
+
+#[derive(Zeroize)]
+pub(crate) struct Secrets12 {
     master_secret: [u8; 48],
     randoms: [u8; 64],
 }
 
 impl Exporter {
-    pub(crate) fn new(master_secret: &[u8; 48], client_random: &[u8; 32], server_random: &[u8; 32]) -> Self {
+    pub(crate) fn dtls12(
+        hash: SuiteHash,
+        master_secret: &[u8; 48],
+        client_random: &[u8; 32],
+        server_random: &[u8; 32],
+    ) -> Self {
         let mut randoms = [0; 64];
         randoms[..32].copy_from_slice(client_random);
         randoms[32..].copy_from_slice(server_random);
-        Self { master_secret: *master_secret, randoms }
+        let secrets = Zeroizing::new(Secrets12 { master_secret: *master_secret, randoms });
+        Self::Dtls12 { hash, secrets }
     }
 
-    /// RFC 5705 §4. An empty context and none differ.
+    pub(crate) fn dtls13(hash: SuiteHash, secret: Output) -> Self {
+        Self::Dtls13 { hash, secret }
+    }
+
+    /// RFC 5705 §4, where an empty context and none differ; RFC 8446 §7.5, where they don't.
     pub(crate) fn export(&self, label: &str, context: Option<&[u8]>, out: &mut [u8]) -> Result<(), Error> {
-        if RESERVED.contains(&label) {
-            return Err(Error::BadExporterInput);
-        }
-        match context {
-            None => prf(&self.master_secret, label.as_bytes(), &[&self.randoms], out),
-            Some(context) => {
-                let len = u16::try_from(context.len()).map_err(|_| Error::BadExporterInput)?.to_be_bytes();
-                prf(&self.master_secret, label.as_bytes(), &[&self.randoms, &len, context], out);
+        let len = match context.map(|context| u16::try_from(context.len())).transpose() {
+            Ok(len) => len.unwrap_or_default().to_be_bytes(),
+            Err(_) => return Err(Error::BadExporterInput),
+        };
+        match self {
+            Self::Dtls12 { .. } if RESERVED.contains(&label) => return Err(Error::BadExporterInput),
+            Self::Dtls12 { hash, secrets } => {
+                let Secrets12 { master_secret, randoms } = &**secrets;
+                match context {
+                    None => prf(*hash, master_secret, label.as_bytes(), &[randoms], out),
+                    Some(context) => {
+                        prf(*hash, master_secret, label.as_bytes(), &[randoms, &len, context], out);
+                    }
+                }
+            }
+            Self::Dtls13 { hash, secret } => {
+                if label.len() > MAX_LABEL || out.len() > MAX_OUTPUT_HASHES * hash.output_len() {
+                    return Err(Error::BadExporterInput);
+                }
+                let derived = expand_secret(*hash, secret, label.as_bytes(), &hash.digest(&[]));
+                let context = hash.digest(&[context.unwrap_or_default()]);
+                expand_label(*hash, &derived, b"exporter", &context, out);
             }
         }
         Ok(())

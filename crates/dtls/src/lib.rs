@@ -10,8 +10,11 @@ mod event;
 mod exporter;
 pub mod extension;
 pub mod handshake;
+mod handshake12;
+mod handshake13;
 pub mod message;
 pub mod record;
+mod suite;
 mod wire;
 
 pub use certificate::{Certificate, Fingerprint, HashAlgorithm};

@@ -38,7 +38,7 @@ const MESSAGES: &[(HandshakeType, Row)] = &[
     (HandshakeType::CLIENT_KEY_EXCHANGE, |body, out| {
         ClientKeyExchange::parse(body).map(|exchange| ClientKeyExchange::emit(exchange.public, out))
     }),
-    (HandshakeType::FINISHED, |body, out| finished::parse(body).map(|verify| out.extend(verify))),
+    (HandshakeType::FINISHED, |body, out| finished::parse(body, 12).map(|verify| out.extend(verify))),
 ];
 
 /// Extensions, by type.
@@ -61,7 +61,7 @@ const EXTENSIONS: &[(ExtensionType, Row)] = &[
         Ok(())
     }),
     (ExtensionType::KEY_SHARE, |data, _| {
-        assert!(KeyShares::parse(data)?.iter().all(|(_, share)| !share.is_empty()));
+        assert!(KeyShares::parse(data)?.iter().all(|share| !share.key.is_empty()));
         Ok(())
     }),
     (ExtensionType::EC_POINT_FORMATS, |data, _| ec_point_formats::has_uncompressed(data).map(drop)),
@@ -160,7 +160,7 @@ fn server_key_exchange(body: &[u8], _: &mut Vec<u8>) -> Result<(), ParseError> {
         "what is signed is what was sent"
     );
     let mut written = Vec::new();
-    ServerKeyExchange::emit(&params, exchange.signed.signature, &mut written);
+    ServerKeyExchange::emit(&params, exchange.signed.scheme, exchange.signed.signature, &mut written);
     let again = ServerKeyExchange::parse(&written).expect("we write a proper ServerKeyExchange");
     assert_eq!((again.group, again.public), (exchange.group, exchange.public));
     Ok(())

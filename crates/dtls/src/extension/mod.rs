@@ -1,9 +1,10 @@
-//! Hello extensions (RFC 5246 §7.4.1.4): one file each, shared by all versions.
+//! Hello extensions (RFC 5246 §7.4.1.4, RFC 8446 §4.2): one file each, shared by all versions.
 //!
 //! ```text
 //! | length (16) | { type (16) | length (16) | data } ... |
 //! ```
 
+pub mod cookie;
 pub mod ec_point_formats;
 pub mod key_share;
 pub(crate) mod padding;
@@ -29,6 +30,7 @@ impl ExtensionType {
     pub const PADDING: Self = Self(21);
     pub const EXTENDED_MASTER_SECRET: Self = Self(23);
     pub const SUPPORTED_VERSIONS: Self = Self(43);
+    pub const COOKIE: Self = Self(44);
     pub const KEY_SHARE: Self = Self(51);
     pub const RENEGOTIATION_INFO: Self = Self(0xFF01);
 }
@@ -54,9 +56,14 @@ impl<'a> Extensions<'a> {
             return Ok(Self { block: &[] });
         }
         let mut reader = Reader::new(bytes);
-        let block = reader.vec16()?;
+        let extensions = Self::take(&mut reader)?;
         reader.finish()?;
+        Ok(extensions)
+    }
 
+    /// Takes a block with its length in front off `reader`.
+    pub(crate) fn take(reader: &mut Reader<'a>) -> Result<Self, ParseError> {
+        let block = reader.vec16()?;
         let mut reader = Reader::new(block);
         let mut seen = Vec::new();
         while !reader.is_empty() {

@@ -9,7 +9,14 @@ pub struct SignatureScheme(pub u16);
 
 #[allow(missing_docs)] // the RFC's own names
 impl SignatureScheme {
+    pub const RSA_PKCS1_SHA256: Self = Self(0x0401);
+    pub const RSA_PKCS1_SHA384: Self = Self(0x0501);
+    pub const RSA_PKCS1_SHA512: Self = Self(0x0601);
     pub const ECDSA_SECP256R1_SHA256: Self = Self(0x0403);
+    pub const ECDSA_SECP384R1_SHA384: Self = Self(0x0503);
+    pub const RSA_PSS_RSAE_SHA256: Self = Self(0x0804);
+    pub const RSA_PSS_RSAE_SHA384: Self = Self(0x0805);
+    pub const RSA_PSS_RSAE_SHA512: Self = Self(0x0806);
 }
 
 /// A list of schemes, best first.

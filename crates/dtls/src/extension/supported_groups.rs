@@ -10,8 +10,12 @@ pub struct NamedGroup(pub u16);
 #[allow(missing_docs)] // the RFCs' own names
 impl NamedGroup {
     pub const SECP256R1: Self = Self(23);
+    pub const SECP384R1: Self = Self(24);
     pub const X25519: Self = Self(29);
     pub const X25519MLKEM768: Self = Self(0x11EC);
+
+    /// Those that we speak, best first.
+    pub const ALL: [Self; 4] = [Self::X25519MLKEM768, Self::X25519, Self::SECP256R1, Self::SECP384R1];
 }
 
 /// A list of groups, best first.

@@ -1,4 +1,5 @@
-//! Versions that a client speaks (RFC 8446 §4.2.1): | length (8) | version (16) ... |
+//! Versions (RFC 8446 §4.2.1). A client lists those that it speaks: | length (8) | version (16) ... |; a server that
+//! chose DTLS 1.3 says so: | version (16) |
 
 use crate::ParseError;
 use crate::record::ProtocolVersion;
@@ -32,4 +33,20 @@ impl<'a> SupportedVersions<'a> {
     pub fn emit(versions: &[ProtocolVersion], out: &mut Vec<u8>) {
         put_vec(out, 1, |out| versions.iter().for_each(|version| put_u16(out, version.0)));
     }
+}
+
+/// Reads the content as it stands in a ServerHello or HelloRetryRequest.
+///
+/// # Errors
+/// [`ParseError`] unless it is one number.
+pub fn parse_selected(data: &[u8]) -> Result<ProtocolVersion, ParseError> {
+    let mut reader = Reader::new(data);
+    let version = ProtocolVersion(reader.u16()?);
+    reader.finish()?;
+    Ok(version)
+}
+
+/// Writes the content as it stands in a ServerHello or HelloRetryRequest.
+pub fn emit_selected(version: ProtocolVersion, out: &mut Vec<u8>) {
+    put_u16(out, version.0);
 }

@@ -1,13 +1,16 @@
-//! Our last flight: kept to be sent again until the peer's next one shows that it arrived (RFC 6347 §4.2.4).
+//! Our last flight: kept to be sent again until the peer's next one shows that it arrived (RFC 6347 §4.2.4), or until
+//! its ACKs cover all of it (RFC 9147 §7).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::{Fragment, HEADER_LEN};
+use super::HEADER_LEN;
+use super::ranges::Ranges;
 use crate::Error;
+use crate::handshake::Fragment;
 use crate::message::HandshakeType;
 use crate::record::ContentType;
-use crate::record::layer::{Epoch, RecordLayer};
+use crate::record::layer::{Epoch, RecordLayer, RecordNumber};
 
 /// The back-off stays at or below this...
 const EARLY_CAP: Duration = Duration::from_millis(400);
@@ -15,20 +18,46 @@ const EARLY_CAP: Duration = Duration::from_millis(400);
 const EARLY: Duration = Duration::from_secs(5);
 /// RFC 6347 §4.2.4.1 asks for a cap of no less than 60 s.
 const LATE_CAP: Duration = Duration::from_secs(60);
+/// The shortest first time-out that a measured round trip leads to.
+const SHORTEST: Duration = Duration::from_millis(50);
 /// A message is not cut into pieces shorter than this to fill the end of a datagram.
 const MIN_PIECE: usize = 32;
+/// Datagrams may be too large for the path, which swallows them in silence: after this many time-outs in a row...
+const LARGE_TRIES: u32 = 3;
+/// ...they are made smaller (RFC 9147 §4.4), by this much at most...
+const SMALLER: usize = 900;
+/// ...and after this many time-outs still smaller, to what any path takes.
+const SMALL_TRIES: u32 = 6;
+const SMALLEST: usize = 500;
+/// Records whose ACK would still mean something to us; the oldest are forgotten.
+const MAX_SENT_RECORDS: usize = 128;
 
 enum Item {
-    Message { epoch: Epoch, kind: HandshakeType, message_seq: u16, body: Vec<u8> },
+    Message { epoch: Epoch, kind: HandshakeType, message_seq: u16, body: Vec<u8>, acknowledged: Ranges },
     ChangeCipherSpec,
 }
+
+impl Item {
+    fn is_acknowledged(&self) -> bool {
+        match self {
+            Self::Message { body, acknowledged, .. } => acknowledged.is_whole(body.len()),
+            Self::ChangeCipherSpec => true,
+        }
+    }
+}
+
+/// A piece of a message: index of the item, start, end.
+type Piece = (usize, usize, usize);
 
 pub(crate) struct Flight {
     items: Vec<Item>,
     is_unsent: bool,
     is_timed: bool,
+    /// DTLS 1.3: what each record carried, so that an ACK of it says something.
+    sent: VecDeque<(RecordNumber, Vec<Piece>)>,
     initial: Duration,
     interval: Duration,
+    timeouts: u32,
     began: Option<Instant>,
     last_sent: Option<Instant>,
     deadline: Option<Instant>,
@@ -40,22 +69,42 @@ impl Flight {
             items: Vec::new(),
             is_unsent: false,
             is_timed: false,
+            sent: VecDeque::new(),
             initial,
             interval: initial,
+            timeouts: 0,
             began: None,
             last_sent: None,
             deadline: None,
         }
     }
 
+    /// The first time-out follows the path's round trip from the next flight on, and for the present one unless it has
+    /// already been sent again.
+    pub(crate) fn set_round_trip(&mut self, round_trip: Duration) {
+        self.initial = (round_trip + round_trip / 2).clamp(SHORTEST, EARLY_CAP);
+        if self.timeouts == 0 {
+            self.interval = self.initial;
+            if let (Some(sent), Some(_)) = (self.last_sent, self.deadline) {
+                self.deadline = Some(sent + self.interval);
+            }
+        }
+    }
+
     /// Forgets the former flight: the peer's answer to it is here. Without a timer the new one is sent again only when the
     /// peer repeats itself.
     pub(crate) fn begin(&mut self, is_timed: bool) {
-        self.items = Vec::new();
+        self.forget();
         self.is_unsent = true;
         self.is_timed = is_timed;
         self.interval = self.initial;
-        self.deadline = None;
+        self.timeouts = 0;
+    }
+
+    /// As [`Self::begin`], long after the handshake: the clock of the back-off starts anew.
+    pub(crate) fn begin_late(&mut self) {
+        self.begin(true);
+        self.began = None;
     }
 
     pub(crate) fn push_message(
@@ -65,7 +114,8 @@ impl Flight {
         message_seq: u16,
         body: Vec<u8>,
     ) {
-        self.items.push(Item::Message { epoch, kind, message_seq, body });
+        let acknowledged = Ranges::default();
+        self.items.push(Item::Message { epoch, kind, message_seq, body, acknowledged });
     }
 
     pub(crate) fn push_change_cipher_spec(&mut self) {
@@ -80,9 +130,20 @@ impl Flight {
         self.deadline
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// How long the peer is given to complete a flight of which we have a part, before an ACK tells it what we miss
+    /// (RFC 9147 §7.1).
+    pub(crate) fn patience(&self) -> Duration {
+        self.initial / 4
+    }
+
     /// Nothing is left to repeat.
     pub(crate) fn forget(&mut self) {
         self.items = Vec::new();
+        self.sent = VecDeque::new();
         self.deadline = None;
     }
 
@@ -93,19 +154,40 @@ impl Flight {
             && self.last_sent.is_none_or(|sent| now.saturating_duration_since(sent) >= self.initial / 4)
     }
 
+    /// The peer has a record of ours. `true` when that was the last it lacked of the flight, which is then forgotten.
+    pub(crate) fn acknowledge(&mut self, number: RecordNumber) -> bool {
+        let Some(at) = self.sent.iter().position(|(sent, _)| *sent == number) else { return false };
+        let (_, pieces) = self.sent.remove(at).unwrap_or((number, Vec::new()));
+        for (index, start, end) in pieces {
+            if let Some(Item::Message { acknowledged, .. }) = self.items.get_mut(index) {
+                acknowledged.insert(start, end); // at worst a piece is sent again
+            }
+        }
+        let is_done = !self.items.is_empty() && self.items.iter().all(Item::is_acknowledged);
+        if is_done {
+            self.forget();
+        }
+        is_done
+    }
+
+    /// How long the flight, and in a handshake those before it, have been under way.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        self.began.map_or(Duration::ZERO, |began| now.saturating_duration_since(began))
+    }
+
     /// Doubles the interval, after a time-out without an answer.
     pub(crate) fn back_off(&mut self, now: Instant) {
-        let age = self.began.map_or(Duration::ZERO, |began| now.saturating_duration_since(began));
-        let cap = if age < EARLY { EARLY_CAP } else { LATE_CAP };
+        let cap = if self.age(now) < EARLY { EARLY_CAP } else { LATE_CAP };
         self.interval = (self.interval * 2).min(cap.max(self.initial));
+        self.timeouts = self.timeouts.saturating_add(1);
     }
 
     /// Starts the timer for an answer.
     pub(crate) fn arm(&mut self, now: Instant) {
-        self.deadline = self.is_timed.then(|| now + self.interval);
+        self.deadline = (self.is_timed && !self.items.is_empty()).then(|| now + self.interval);
     }
 
-    /// Appends the flight's datagrams to `queue`, sealed anew, as few as `mtu` allows.
+    /// Appends the flight's datagrams to `queue`, sealed anew, as few as `mtu` allows, without what the peer has.
     pub(crate) fn send(
         &mut self,
         now: Instant,
@@ -116,17 +198,45 @@ impl Flight {
         self.is_unsent = false;
         self.began.get_or_insert(now);
         self.last_sent = Some(now);
-        let mut packer = Packer { mtu, records, queue, datagram: Vec::new(), open: None };
-        for item in &self.items {
+        let mtu = match self.timeouts {
+            ..LARGE_TRIES => mtu,
+            LARGE_TRIES..SMALL_TRIES => mtu.min(SMALLER),
+            _ => mtu.min(SMALLEST),
+        };
+        let sent = &mut self.sent;
+        let mut packer = Packer { mtu, records, queue, sent, datagram: Vec::new(), open: None };
+        for (index, item) in self.items.iter().enumerate() {
             match item {
                 Item::ChangeCipherSpec => packer.push_change_cipher_spec()?,
-                Item::Message { epoch, kind, message_seq, body } => {
-                    packer.push_message(*epoch, *kind, *message_seq, body)?;
+                Item::Message { epoch, kind, message_seq, body, acknowledged } => {
+                    for (start, end) in acknowledged.gaps(body.len()) {
+                        let source = Source { index, kind: *kind, message_seq: *message_seq, body };
+                        packer.push_message(*epoch, &source, start, end)?;
+                    }
                 }
             }
         }
-        packer.finish()
+        packer.finish()?;
+        while self.sent.len() > MAX_SENT_RECORDS {
+            self.sent.pop_front();
+        }
+        Ok(())
     }
+}
+
+/// A message to take pieces of.
+struct Source<'a> {
+    index: usize,
+    kind: HandshakeType,
+    message_seq: u16,
+    body: &'a [u8],
+}
+
+/// A handshake record that can take more messages (RFC 6347 §4.2.3).
+struct OpenRecord {
+    epoch: Epoch,
+    content: Vec<u8>,
+    pieces: Vec<Piece>,
 }
 
 /// Packs messages into records and records into datagrams.
@@ -134,37 +244,40 @@ struct Packer<'a> {
     mtu: usize,
     records: &'a mut RecordLayer,
     queue: &'a mut VecDeque<Vec<u8>>,
+    sent: &'a mut VecDeque<(RecordNumber, Vec<Piece>)>,
     datagram: Vec<u8>,
-    /// A handshake record that can take more messages (RFC 6347 §4.2.3).
-    open: Option<(Epoch, Vec<u8>)>,
+    open: Option<OpenRecord>,
 }
 
 impl Packer<'_> {
     fn push_message(
         &mut self,
         epoch: Epoch,
-        kind: HandshakeType,
-        message_seq: u16,
-        body: &[u8],
+        source: &Source<'_>,
+        start: usize,
+        end: usize,
     ) -> Result<(), Error> {
-        if self.open.as_ref().is_some_and(|(open, _)| *open != epoch) {
+        if self.open.as_ref().is_some_and(|open| open.epoch != epoch) {
             self.close_record()?;
         }
-        let mut offset = 0;
+        let overhead = self.records.overhead(epoch);
+        let mut offset = start;
         loop {
-            let rest = &body[offset..];
-            let (_, content) = self.open.get_or_insert_with(|| (epoch, Vec::new()));
-            let used = self.datagram.len() + epoch.overhead() + content.len() + HEADER_LEN;
+            let rest = &source.body[offset..end];
+            let open = self.open.get_or_insert_with(|| OpenRecord { epoch, content: vec![], pieces: vec![] });
+            let used = self.datagram.len() + overhead + open.content.len() + HEADER_LEN;
             let room = self.mtu.saturating_sub(used);
-            let is_fresh = self.datagram.is_empty() && content.is_empty();
+            let is_fresh = self.datagram.is_empty() && open.content.is_empty();
             if (used > self.mtu || room < rest.len().min(MIN_PIECE)) && !is_fresh {
                 self.close_datagram()?;
                 continue;
             }
             let piece = &rest[..rest.len().min(room)];
-            Fragment::new(kind, body.len(), message_seq, offset, piece).emit(content);
+            Fragment::new(source.kind, source.body.len(), source.message_seq, offset, piece)
+                .emit(&mut open.content);
+            open.pieces.push((source.index, offset, offset + piece.len()));
             offset += piece.len();
-            if offset == body.len() {
+            if offset == end {
                 return Ok(());
             }
             self.close_datagram()?;
@@ -173,17 +286,19 @@ impl Packer<'_> {
 
     fn push_change_cipher_spec(&mut self) -> Result<(), Error> {
         self.close_record()?;
-        if self.datagram.len() + Epoch::Plain.overhead() + 1 > self.mtu {
+        if self.datagram.len() + self.records.overhead(Epoch::PLAIN) + 1 > self.mtu {
             self.close_datagram()?;
         }
-        self.records.seal(Epoch::Plain, ContentType::CHANGE_CIPHER_SPEC, &[1], &mut self.datagram)
+        self.records.seal(Epoch::PLAIN, ContentType::CHANGE_CIPHER_SPEC, &[1], &mut self.datagram)?;
+        Ok(())
     }
 
     fn close_record(&mut self) -> Result<(), Error> {
-        if let Some((epoch, content)) = self.open.take()
+        if let Some(OpenRecord { epoch, content, pieces }) = self.open.take()
             && !content.is_empty()
         {
-            self.records.seal(epoch, ContentType::HANDSHAKE, &content, &mut self.datagram)?;
+            let number = self.records.seal(epoch, ContentType::HANDSHAKE, &content, &mut self.datagram)?;
+            self.sent.push_back((number, pieces));
         }
         Ok(())
     }

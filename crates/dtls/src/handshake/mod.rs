@@ -1,15 +1,18 @@
-//! The DTLS 1.2 handshake: what both roles share. DTLS 1.3 is to come beside this folder, not into it.
+//! What the handshakes of both versions and both roles share; the folders `handshake12` and `handshake13` build on it.
 
-pub(crate) mod client;
+pub(crate) mod accept;
+pub(crate) mod choice;
 pub(crate) mod exchange;
 pub(crate) mod flight;
-pub(crate) mod keys;
+pub(crate) mod offer;
+pub(crate) mod ranges;
 pub(crate) mod reassembly;
-pub(crate) mod server;
+pub(crate) mod side;
 pub(crate) mod transcript;
 
 use crate::event::Connected;
 use crate::exporter::Exporter;
+use crate::handshake13::schedule::Traffic;
 use crate::message::HandshakeType;
 use crate::wire::{Reader, put_u16, put_u24};
 use crate::{Error, ParseError, Refusal};
@@ -21,7 +24,7 @@ pub const HEADER_LEN: usize = 12;
 /// chain rarely more than 4 kB.
 pub const MAX_MESSAGE: usize = 16 * 1024;
 
-/// A piece of a handshake message (RFC 6347 §4.2.2).
+/// A piece of a handshake message (RFC 6347 §4.2.2, RFC 9147 §5.2).
 ///
 /// ```text
 /// | type (8) | length (24) | message sequence (16) | fragment offset (24) | fragment length (24) | fragment |
@@ -62,12 +65,23 @@ impl<'a> Fragment<'a> {
 
     /// Appends the fragment.
     pub fn emit(&self, out: &mut Vec<u8>) {
-        out.push(self.kind.0);
-        put_u24(out, self.length as u32);
-        put_u16(out, self.message_seq);
-        put_u24(out, self.offset as u32);
-        put_u24(out, self.data.len() as u32);
+        Self::emit_header(self.kind, self.length, self.message_seq, self.offset, self.data.len(), out);
         out.extend_from_slice(self.data);
+    }
+
+    pub(crate) fn emit_header(
+        kind: HandshakeType,
+        length: usize,
+        message_seq: u16,
+        offset: usize,
+        len: usize,
+        out: &mut Vec<u8>,
+    ) {
+        out.push(kind.0);
+        put_u24(out, length as u32);
+        put_u16(out, message_seq);
+        put_u24(out, offset as u32);
+        put_u24(out, len as u32);
     }
 
     /// A fragment of our own.
@@ -94,6 +108,8 @@ pub(crate) enum Progress {
 pub(crate) struct Established {
     pub(crate) connected: Connected,
     pub(crate) exporter: Exporter,
+    /// DTLS 1.3.
+    pub(crate) traffic: Option<Traffic>,
 }
 
 /// Why a message brought nothing about.

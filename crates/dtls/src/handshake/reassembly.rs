@@ -1,10 +1,11 @@
 //! Puts handshake messages together from fragments that come in any order, twice, overlapping, or never.
 //!
 //! Everything here is fed by whoever can send to us, so everything is bounded: [`MAX_AHEAD`] messages of at most
-//! [`MAX_MESSAGE`](super::MAX_MESSAGE) bytes, [`MAX_BUFFERED`] bytes together, [`MAX_RANGES`] holes in each.
+//! [`MAX_MESSAGE`](super::MAX_MESSAGE) bytes, [`MAX_BUFFERED`] bytes together, [`MAX_RANGES`](super::ranges::MAX_RANGES) pieces of each.
 
 use std::collections::BTreeMap;
 
+use super::ranges::Ranges;
 use super::{Fragment, Message};
 use crate::Error;
 use crate::message::HandshakeType;
@@ -16,12 +17,11 @@ pub(crate) const MAX_AHEAD: u16 = 8;
 /// forgotten, the furthest first; a fragment of any other message is refused.
 pub(crate) const MAX_BUFFERED: usize = 32 * 1024;
 
-/// The most separate pieces of one message.
-pub(crate) const MAX_RANGES: usize = 64;
-
 pub(crate) struct Reassembly {
     next: u16,
     partial: BTreeMap<u16, Partial>,
+    /// From here on nothing counts that came in the clear (DTLS 1.3, after the hellos).
+    needs_protection: bool,
 }
 
 /// Where a fragment belongs.
@@ -36,17 +36,22 @@ pub(crate) enum Place {
 struct Partial {
     kind: HandshakeType,
     body: Vec<u8>,
-    /// Disjoint, sorted, not touching.
-    have: Vec<(usize, usize)>,
+    have: Ranges,
     is_protected: bool,
 }
 
 impl Reassembly {
     pub(crate) fn new() -> Self {
-        Self { next: 0, partial: BTreeMap::new() }
+        Self { next: 0, partial: BTreeMap::new(), needs_protection: false }
     }
 
-    /// Takes a fragment. RFC 6347 §4.2.4: Finished is the only message under the new keys.
+    /// The hellos chose DTLS 1.3: all that follows is protected.
+    pub(crate) fn require_protection(&mut self) {
+        self.needs_protection = true;
+        self.partial.retain(|_, partial| partial.is_protected);
+    }
+
+    /// Takes a fragment. In DTLS 1.2 Finished is the only message under the new keys (RFC 6347 §4.2.4).
     pub(crate) fn insert(&mut self, fragment: &Fragment<'_>, is_protected: bool) -> Result<Place, Error> {
         let Some(ahead) = fragment.message_seq.checked_sub(self.next) else {
             return Ok(Place::Behind);
@@ -54,7 +59,7 @@ impl Reassembly {
         if ahead >= MAX_AHEAD {
             return Err(Error::LimitReached);
         }
-        if (fragment.kind == HandshakeType::FINISHED) != is_protected {
+        if (self.needs_protection || fragment.kind == HandshakeType::FINISHED) != is_protected {
             return Err(Error::Unexpected);
         }
         if fragment.data.is_empty() && fragment.length > 0 {
@@ -79,7 +84,7 @@ impl Reassembly {
             .or_insert_with(|| Partial {
                 kind: fragment.kind,
                 body: vec![0; fragment.length],
-                have: Vec::new(),
+                have: Ranges::default(),
                 is_protected,
             })
             .fill(fragment)?;
@@ -118,25 +123,15 @@ impl Reassembly {
 
 impl Partial {
     fn fill(&mut self, fragment: &Fragment<'_>) -> Result<(), Error> {
-        let (mut start, mut end) = (fragment.offset, fragment.offset + fragment.data.len());
-        let piece = start..end;
-        let touching = |&(from, to): &(usize, usize)| from <= end && start <= to;
-        let merged: Vec<_> = self.have.iter().copied().filter(touching).collect();
-        if merged.is_empty() && self.have.len() >= MAX_RANGES {
+        let piece = fragment.offset..fragment.offset + fragment.data.len();
+        if !self.have.insert(piece.start, piece.end) {
             return Err(Error::LimitReached);
         }
-        self.have.retain(|range| !merged.contains(range));
-        for (from, to) in merged {
-            start = start.min(from);
-            end = end.max(to);
-        }
-        let at = self.have.partition_point(|range| range.0 < start);
-        self.have.insert(at, (start, end));
         self.body[piece].copy_from_slice(fragment.data); // inside: checked when the fragment was parsed
         Ok(())
     }
 
     fn is_whole(&self) -> bool {
-        self.have == [(0, self.body.len())]
+        self.have.is_whole(self.body.len())
     }
 }

@@ -1,4 +1,4 @@
-//! CertificateVerify (RFC 5246 §7.4.8): | scheme (16) | length (16) | signature |
+//! CertificateVerify (RFC 5246 §7.4.8, RFC 8446 §4.4.3): | scheme (16) | length (16) | signature |
 
 use crate::ParseError;
 use crate::extension::signature_algorithms::SignatureScheme;
@@ -27,8 +27,8 @@ impl<'a> DigitallySigned<'a> {
     }
 
     /// Appends a body.
-    pub fn emit(signature: &[u8], out: &mut Vec<u8>) {
-        put_u16(out, SignatureScheme::ECDSA_SECP256R1_SHA256.0);
+    pub fn emit(scheme: SignatureScheme, signature: &[u8], out: &mut Vec<u8>) {
+        put_u16(out, scheme.0);
         put_vec(out, 2, |out| out.extend_from_slice(signature));
     }
 }

@@ -1,4 +1,4 @@
-//! ServerHello (RFC 5246 §7.4.1.3).
+//! ServerHello (RFC 5246 §7.4.1.3, RFC 8446 §4.1.3), which is HelloRetryRequest, too.
 //!
 //! ```text
 //! | version (16) | random (32 bytes) | length (8) | session id | cipher suite (16) | compression (8) | extensions |
@@ -9,6 +9,26 @@ use crate::ParseError;
 use crate::extension::Extensions;
 use crate::record::ProtocolVersion;
 use crate::wire::{Reader, put_u16, put_vec};
+
+/// The random that makes it a HelloRetryRequest: SHA-256 of "HelloRetryRequest" (RFC 8446 §4.1.3).
+pub const RETRY_REQUEST_RANDOM: [u8; RANDOM_LEN] = [
+    0xCF, 0x21, 0xAD, 0x74, 0xE5, 0x9A, 0x61, 0x11, 0xBE, 0x1D, 0x8C, 0x02, 0x1E, 0x65, 0xB8, 0x91, 0xC2,
+    0xA2, 0x11, 0x16, 0x7A, 0xBB, 0x8C, 0x5E, 0x07, 0x9E, 0x09, 0xE2, 0xC8, 0xA8, 0x33, 0x9C,
+];
+
+/// How the random ends in a ServerHello of DTLS 1.2 from a server that speaks 1.3 (RFC 8446 §4.1.3).
+const DOWNGRADED: [u8; 8] = *b"DOWNGRD\x01";
+
+/// Whether a server that chose DTLS 1.2 would rather have spoken 1.3.
+#[must_use]
+pub fn is_downgraded(random: &[u8; RANDOM_LEN]) -> bool {
+    random.ends_with(&DOWNGRADED)
+}
+
+/// Says in a random that we would rather have spoken 1.3.
+pub(crate) fn mark_downgraded(random: &mut [u8; RANDOM_LEN]) {
+    random[RANDOM_LEN - DOWNGRADED.len()..].copy_from_slice(&DOWNGRADED);
+}
 
 /// A checked ServerHello.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +67,13 @@ impl<'a> ServerHello<'a> {
         Ok(Self { version, random, session_id, cipher_suite, compression, extensions })
     }
 
-    /// Appends a DTLS 1.2 hello with an empty session id; `extensions` writes the extensions.
+    /// Whether it is a HelloRetryRequest (RFC 8446 §4.1.3).
+    #[must_use]
+    pub fn is_retry_request(&self) -> bool {
+        self.random == RETRY_REQUEST_RANDOM
+    }
+
+    /// Appends a hello with an empty session id; `extensions` writes the extensions.
     pub fn emit(
         random: &[u8; RANDOM_LEN],
         cipher_suite: u16,

@@ -7,6 +7,7 @@
 use super::RANDOM_LEN;
 use super::certificate_verify::DigitallySigned;
 use crate::ParseError;
+use crate::extension::signature_algorithms::SignatureScheme;
 use crate::extension::supported_groups::NamedGroup;
 use crate::wire::{Reader, put_u16, put_vec};
 
@@ -62,8 +63,8 @@ impl<'a> ServerKeyExchange<'a> {
     }
 
     /// Appends a body.
-    pub fn emit(params: &[u8], signature: &[u8], out: &mut Vec<u8>) {
+    pub fn emit(params: &[u8], scheme: SignatureScheme, signature: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(params);
-        DigitallySigned::emit(signature, out);
+        DigitallySigned::emit(scheme, signature, out);
     }
 }

@@ -1,12 +1,14 @@
-//! Records (RFC 6347 §4.1).
+//! Records (RFC 6347 §4.1; in DTLS 1.3 those in the clear, RFC 9147 §4).
 //!
 //! ```text
 //! | content type (8) | version (16) | epoch (16) | sequence number (48) | length (16) | fragment |
 //! ```
 
+pub mod ack;
 pub(crate) mod layer;
 pub(crate) mod protection;
 pub(crate) mod replay;
+pub mod unified;
 
 use crate::ParseError;
 use crate::wire::{Reader, put_u16};
@@ -35,12 +37,13 @@ impl ProtocolVersion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ContentType(pub u8);
 
-#[allow(missing_docs)] // the RFC's own names
+#[allow(missing_docs)] // the RFCs' own names
 impl ContentType {
     pub const CHANGE_CIPHER_SPEC: Self = Self(20);
     pub const ALERT: Self = Self(21);
     pub const HANDSHAKE: Self = Self(22);
     pub const APPLICATION_DATA: Self = Self(23);
+    pub const ACK: Self = Self(26);
 }
 
 /// A record as it came: header read, fragment still protected when its epoch is not 0.
@@ -63,7 +66,7 @@ impl<'a> Record<'a> {
     /// Takes the first record off `datagram`.
     ///
     /// Unknown content types are returned as they are; a first byte with the form of DTLS 1.3's unified header
-    /// (001xxxxx, RFC 9147 §4) has no length that we could step over, and is an error.
+    /// (001xxxxx, RFC 9147 §4) is an error here: that is a [`UnifiedRecord`](unified::UnifiedRecord).
     ///
     /// # Errors
     /// [`ParseError`] if the header is no DTLS header or the record is longer than the datagram or than

@@ -1,4 +1,4 @@
-//! The window of sequence numbers already seen (RFC 6347 §4.1.2.6).
+//! The window of sequence numbers already seen (RFC 6347 §4.1.2.6, RFC 9147 §4.5.1).
 
 /// How far back a late record may be.
 const WINDOW: u64 = 64;
@@ -13,6 +13,11 @@ pub(crate) struct ReplayWindow {
 }
 
 impl ReplayWindow {
+    /// One past the newest number seen.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
     pub(crate) fn is_new(&self, sequence_number: u64) -> bool {
         match self.next.checked_sub(sequence_number + 1) {
             None => true,

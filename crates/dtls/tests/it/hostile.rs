@@ -18,7 +18,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 fn server() -> End {
     let (client, server) = certificates();
-    let config = Arc::new(Config::new(server.clone()));
+    let mut config = Config::new(server.clone());
+    config.max_version = headwater_dtls::Version::Dtls12;
+    let config = Arc::new(config);
     End::new(
         Connection::new(config, Role::Server, vec![client.fingerprint()], [9; 32], Instant::now()).unwrap(),
     )
@@ -39,7 +41,11 @@ fn transmits(connection: &mut Connection) -> Vec<Vec<u8>> {
 fn a_wrong_certificate_is_refused_in_both_roles_before_any_key_leaves() {
     let (client, server) = certificates();
     let stranger = Certificate::generate().unwrap().fingerprint();
-    let configs = || (Config::new(client.clone()), Config::new(server.clone()));
+    let configs = || {
+        let mut configs = (Config::new(client.clone()), Config::new(server.clone()));
+        configs.0.max_version = headwater_dtls::Version::Dtls12;
+        configs
+    };
 
     let (a, b) = configs();
     let mut pair = Pair::expecting(a, b, vec![stranger.clone()], vec![client.fingerprint()]);

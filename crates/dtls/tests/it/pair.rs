@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use headwater_dtls::extension::supported_groups::NamedGroup;
 use headwater_dtls::{
-    Certificate, CloseReason, Config, Connected, Connection, Error, Event, Fingerprint, Role,
+    Certificate, CloseReason, Config, Connected, Connection, Error, Event, Fingerprint, Role, Version,
 };
 
 /// One way, for every datagram.
@@ -67,11 +68,28 @@ impl Pair {
         Self::with(|_| (), |_| ())
     }
 
-    /// Changes the two configs.
+    /// Over DTLS 1.3, with the small group: two datagrams there, one back, as in 1.2.
+    pub(crate) fn dtls13() -> Self {
+        let change = |config: &mut Config| {
+            config.max_version = Version::Dtls13;
+            config.groups.retain(|group| *group != NamedGroup::X25519MLKEM768);
+        };
+        Self::with(change, change)
+    }
+
+    /// Over what two of us agree on by default: DTLS 1.3 with X25519MLKEM768.
+    pub(crate) fn post_quantum() -> Self {
+        let change = |config: &mut Config| config.max_version = Version::Dtls13;
+        Self::with(change, change)
+    }
+
+    /// Changes the two configs; they are for DTLS 1.2 unless it says something else.
     pub(crate) fn with(client: impl FnOnce(&mut Config), server: impl FnOnce(&mut Config)) -> Self {
         let (client_certificate, server_certificate) = certificates();
         let mut client_config = Config::new(client_certificate.clone());
         let mut server_config = Config::new(server_certificate.clone());
+        client_config.max_version = Version::Dtls12;
+        server_config.max_version = Version::Dtls12;
         client(&mut client_config);
         server(&mut server_config);
         let (client_print, server_print) =

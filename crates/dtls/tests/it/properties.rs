@@ -50,7 +50,7 @@ fn parse_everything(bytes: &[u8]) {
     if let Ok(exchange) = ServerKeyExchange::parse(bytes) {
         let _ = exchange.signed_content(&[0; 32], &[0; 32]);
     }
-    let _ = finished::parse(bytes);
+    let _ = finished::parse(bytes, 12);
     let _ = Extensions::parse(bytes).map(|extensions| extensions.iter().count());
     let _ = ec_point_formats::has_uncompressed(bytes);
     let _ = renegotiation_info::is_initial(bytes);

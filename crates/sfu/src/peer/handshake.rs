@@ -127,6 +127,7 @@ impl Peer {
         let security = Security {
             version: match connected.version {
                 dtls::Version::Dtls12 => "1.2".to_owned(),
+                dtls::Version::Dtls13 => "1.3".to_owned(),
                 other => format!("{other:?}"),
             },
             cipher_suite: connected.cipher_suite,

@@ -5,8 +5,15 @@ use std::sync::Arc;
 use super::*;
 use crate::certificate::{Certificate, Fingerprint, HashAlgorithm, public_key};
 use crate::config::Config;
+use crate::crypto::hash::SuiteHash;
+use crate::extension::signature_algorithms::SignatureAlgorithms;
+use crate::extension::supported_groups::SupportedGroups;
+use crate::extension::{ExtensionType, put_extension};
+use crate::handshake::Fragment;
+use crate::handshake::accept::Accept;
 use crate::handshake::flight::Flight;
-use crate::handshake::{Fragment, client};
+use crate::handshake::side::Side;
+use crate::handshake::transcript::Transcript;
 use crate::record::layer::RecordLayer;
 use crate::record::{ContentType, Record};
 
@@ -35,12 +42,20 @@ fn message(kind: HandshakeType, message_seq: u16, body: impl FnOnce(&mut Vec<u8>
 fn a_certificate_without_proof_of_its_key_leads_nowhere() {
     let (own, victim) = (Certificate::generate().unwrap(), Certificate::generate().unwrap());
     let mut exchange = exchange(&own, &victim);
-    let mut server = Server::new();
+    let mut server = Side::Accept(Accept::new());
     let mut step = |message: &Message| server.handle_message(&mut exchange, message);
 
     let hello = message(HandshakeType::CLIENT_HELLO, 0, |out| {
-        let extensions = |out: &mut Vec<u8>| client::emit_extensions(&[], out);
-        ClientHello::emit(&[3; 32], &[], &[ECDHE_ECDSA_AES_128_GCM_SHA256], extensions, out);
+        let extensions = |out: &mut Vec<u8>| {
+            put_extension(out, ExtensionType::EXTENDED_MASTER_SECRET, |_| ());
+            put_extension(out, ExtensionType::SUPPORTED_GROUPS, |out| {
+                SupportedGroups::emit(&[NamedGroup::X25519, NamedGroup::SECP256R1], out);
+            });
+            put_extension(out, ExtensionType::SIGNATURE_ALGORITHMS, |out| {
+                SignatureAlgorithms::emit(&[SignatureScheme::ECDSA_SECP256R1_SHA256], out);
+            });
+        };
+        ClientHello::emit(&[3; 32], &[], &[0xC02B], extensions, out);
     });
     assert!(step(&hello).is_ok());
     let certificate = message(HandshakeType::CERTIFICATE, 1, |out| {
@@ -59,7 +74,9 @@ fn a_certificate_without_proof_of_its_key_leads_nowhere() {
 
     // One by another key, over something else, or none.
     let signature = own.key().sign(b"anything").unwrap();
-    let forged = message(HandshakeType::CERTIFICATE_VERIFY, 3, |out| DigitallySigned::emit(&signature, out));
+    let forged = message(HandshakeType::CERTIFICATE_VERIFY, 3, |out| {
+        DigitallySigned::emit(SignatureScheme::ECDSA_SECP256R1_SHA256, &signature, out);
+    });
     assert!(matches!(step(&forged), Err(Failure::Fatal(Refusal::CertificateVerify))));
     assert!(step(&finished).is_err());
 }
@@ -73,7 +90,9 @@ fn recorded_handshakes_are_signed_over_the_transcript_as_we_build_it() {
     ];
     for recording in recordings {
         let mut transcript = Transcript::new();
-        let (mut randoms, mut points) = (Vec::new(), Vec::new());
+        transcript.decide(Version::Dtls12, SuiteHash::Sha256);
+        let (mut randoms, mut keys) = (Vec::new(), Vec::new());
+        let scheme = SignatureScheme::ECDSA_SECP256R1_SHA256;
         let mut verified = 0;
         for message in messages(recording) {
             match message.kind {
@@ -85,17 +104,18 @@ fn recorded_handshakes_are_signed_over_the_transcript_as_we_build_it() {
                 }
                 HandshakeType::CERTIFICATE => {
                     let list = CertificateList::parse(&message.body).unwrap();
-                    points.push(public_key(list.leaf().unwrap()).unwrap());
+                    keys.push(public_key(list.leaf().unwrap()).unwrap());
                 }
                 HandshakeType::SERVER_KEY_EXCHANGE => {
                     let exchange = ServerKeyExchange::parse(&message.body).unwrap();
                     let content = exchange.signed_content(&randoms[0], &randoms[1]);
-                    signature::verify(&points[0], &content, exchange.signed.signature).unwrap();
+                    keys[0].verify(Version::Dtls12, scheme, &content, exchange.signed.signature).unwrap();
                     verified += 1;
                 }
                 HandshakeType::CERTIFICATE_VERIFY => {
                     let verify = DigitallySigned::parse(&message.body).unwrap();
-                    signature::verify(&points[1], &transcript.take_bytes(), verify.signature).unwrap();
+                    let content = transcript.take_bytes();
+                    keys[1].verify(Version::Dtls12, scheme, &content, verify.signature).unwrap();
                     verified += 1;
                 }
                 _ => {}
