@@ -115,6 +115,8 @@ pub(crate) struct Handshake {
     pub role: dtls::Role,
     /// What the peer's certificate must hash to.
     pub fingerprints: Vec<dtls::Fingerprint>,
+    /// May header extensions be encrypted, both ways (RFC 9335)?
+    pub cryptex: bool,
     /// Randomness of the association.
     pub seed: [u8; 32],
 }
@@ -229,10 +231,11 @@ impl Peer {
         &mut self.ice
     }
 
-    /// Sets what the remote's certificate must hash to, when an answer tells it after the offer.
-    pub(crate) fn expect(&mut self, fingerprints: Vec<dtls::Fingerprint>, role: dtls::Role) {
+    /// Sets what the remote's certificate must hash to and what its SRTP can do, when an answer tells it after the offer.
+    pub(crate) fn expect(&mut self, fingerprints: Vec<dtls::Fingerprint>, role: dtls::Role, cryptex: bool) {
         self.handshake.fingerprints = fingerprints;
         self.handshake.role = role;
+        self.handshake.cryptex = cryptex;
     }
 
     /// Opens an SRTP packet in place.

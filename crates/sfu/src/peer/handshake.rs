@@ -82,7 +82,7 @@ impl Peer {
         if self.dtls.is_some() || self.handshake.fingerprints.is_empty() {
             return;
         }
-        let Handshake { config, role, fingerprints, seed } = &mut self.handshake;
+        let Handshake { config, role, fingerprints, seed, .. } = &mut self.handshake;
         let fingerprints = std::mem::take(fingerprints);
         match dtls::Connection::new(config.clone(), *role, fingerprints, *seed, now) {
             Ok(dtls) => self.dtls = Some(Box::new(dtls)),
@@ -148,7 +148,9 @@ impl Peer {
         self.given = Some(Box::new((profile, srtp)));
     }
 
-    fn connect(&mut self, now: Instant, srtp: Srtp, security: Security) {
+    fn connect(&mut self, now: Instant, mut srtp: Srtp, security: Security) {
+        srtp.inbound.set_cryptex(self.handshake.cryptex);
+        srtp.outbound.set_cryptex(self.handshake.cryptex);
         self.srtp = Some(srtp);
         self.security = Some(security);
         if matches!(self.state, State::Pending(_)) {
