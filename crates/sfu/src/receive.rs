@@ -140,10 +140,10 @@ impl Sfu {
         Ok(())
     }
 
-    /// As DTLS client: the server's media may come right behind its Finished, which then must not wait its turn, or
-    /// the first packets of the key frame are lost.
+    /// The remote's media may come right behind its Finished, which then must not wait its turn, or the first packets of
+    /// the key frame are lost. (A remote whose handshake has come so far can make us verify one signature by this, not more.)
     pub(crate) fn finish_handshake(&mut self, now: Instant, id: PeerId) {
-        while self.peer(id).is_some_and(Peer::is_client_about_to_finish) {
+        while self.peer(id).is_some_and(Peer::is_about_to_finish) {
             if let Some(peer) = self.peer_mut(id) {
                 peer.step_handshake(now);
             }
