@@ -349,12 +349,16 @@ impl Connection {
         }
     }
 
-    /// Queues the flight's datagrams, unless those of the last time are still there.
+    /// Queues the flight's datagrams. Those of the last time that are still there have waited for credit or for the owner:
+    /// they are replaced, since the new ones may be smaller. Data waits its turn.
     fn send_flight(&mut self) {
         let (now, mtu) = (self.now, self.exchange.config.mtu);
         let exchange = &mut self.exchange;
-        if self.outgoing.is_empty() || exchange.flight.is_unsent() {
+        let is_handshake = matches!(self.phase, Phase::Handshake(_));
+        if is_handshake {
             self.outgoing.clear();
+        }
+        if self.outgoing.is_empty() || exchange.flight.is_unsent() {
             // Fails only at the end of the sequence numbers, or without entropy: then time-outs end it.
             let _ = exchange.flight.send(now, mtu, &mut exchange.records, &mut self.outgoing);
         }
