@@ -29,6 +29,8 @@ const RTCP_BYTES: usize = 1200;
 pub(crate) const CLOSING: Duration = Duration::from_millis(200);
 /// An address stays a peer's for this long after the last of its media, whoever else passes a check from there.
 const HOLDS_FOR: Duration = Duration::from_secs(1);
+/// That media comes along a path is noted this often.
+const NOTED_EVERY: Duration = Duration::from_millis(50);
 
 /// Either kind of ICE agent.
 #[derive(Debug)]

@@ -183,6 +183,7 @@ impl Context {
     pub fn for_each_region(&self, mut each: impl FnMut(*const u8, usize)) {
         self.cipher.rtp_region(&mut each);
         self.rtp_sent.region(&mut each);
+        self.rtp_received.region(&mut each);
     }
 
     /// The profile this context was made for.
