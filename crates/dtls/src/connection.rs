@@ -3,6 +3,7 @@
 mod acks;
 mod receive;
 mod rekey;
+mod send;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::handshake::offer::Offer;
 use crate::handshake::reassembly::Reassembly;
 use crate::handshake::side::Side;
 use crate::handshake::transcript::Transcript;
-use crate::record::layer::{Epoch, RecordLayer};
+use crate::record::layer::RecordLayer;
 use crate::record::unified::UnifiedRecord;
 use crate::record::{ContentType, MAX_PLAINTEXT, Record};
 use crate::{ConfigError, Error, ParseError, Refusal};
@@ -331,6 +332,16 @@ impl Connection {
         matches!(self.phase, Phase::Established(_))
     }
 
+    /// Whether the peer may be connected before we are: its data, or SRTP, may then come right behind what we still need of
+    /// its handshake. So it is for a server of DTLS 1.3 and a client of 1.2.
+    #[must_use]
+    pub fn is_peer_ahead(&self) -> bool {
+        match &self.phase {
+            Phase::Handshake(handshake) => handshake.side.is_peer_ahead(),
+            _ => false,
+        }
+    }
+
     fn establish(&mut self, established: Established) {
         let Established { connected, exporter, traffic } = established;
         let version = connected.version;
@@ -347,41 +358,6 @@ impl Connection {
         if let Phase::Handshake(handshake) = previous {
             self.events.extend(handshake.early_data.into_iter().map(Event::Data));
         }
-    }
-
-    /// Queues the flight's datagrams, unless those of the last time are still there.
-    fn send_flight(&mut self) {
-        let (now, mtu) = (self.now, self.exchange.config.mtu);
-        let exchange = &mut self.exchange;
-        if self.outgoing.is_empty() || exchange.flight.is_unsent() {
-            self.outgoing.clear();
-            // Fails only at the end of the sequence numbers, or without entropy: then time-outs end it.
-            let _ = exchange.flight.send(now, mtu, &mut exchange.records, &mut self.outgoing);
-        }
-        exchange.flight.arm(now);
-    }
-
-    fn queue_record(&mut self, epoch: Epoch, kind: ContentType, content: &[u8]) -> Result<(), Error> {
-        let mut datagram = Vec::with_capacity(content.len() + self.exchange.records.overhead(epoch));
-        self.exchange.records.seal(epoch, kind, content, &mut datagram)?;
-        self.outgoing.push_back(datagram);
-        Ok(())
-    }
-
-    fn queue_alert(&mut self, alert: AlertMessage) {
-        if self.outgoing.len() > MAX_QUEUED {
-            return;
-        }
-        let newest = self.exchange.records.write_epoch();
-        let epoch = match (&self.phase, self.role) {
-            (Phase::Established(_), _) => newest,
-            // Of epoch 3 the peer may not have the keys.
-            (_, _) if newest >= Epoch::HANDSHAKE => Epoch::HANDSHAKE,
-            // A server's epoch 1 begins with its Finished, a client's when it has the keys.
-            (_, Role::Client) => newest,
-            (_, Role::Server) => Epoch::PLAIN,
-        };
-        let _ = self.queue_record(epoch, ContentType::ALERT, &alert.to_bytes());
     }
 
     /// Ends the handshake and says why.

@@ -150,8 +150,10 @@ pub struct Config {
     /// Which versions of DTLS are spoken. Default: both.
     pub dtls: DtlsVersions,
     /// IANA numbers of the SRTP protection profiles, best first. Default: AES-128-GCM, AES-256-GCM, AES-CM with
-    /// 80-bit HMAC-SHA1.
+    /// 80-bit HMAC-SHA1 and, for old peers that have nothing else, the same with 32-bit tags.
     pub srtp_profiles: Vec<u16>,
+    /// Do we take part in Cryptex (RFC 9335), which encrypts header extensions too, where an offer has it? Default: yes.
+    pub cryptex: bool,
     /// May a second publisher take a stream over?
     pub takeover: Takeover,
     /// What outsiders can use up.
@@ -177,7 +179,8 @@ impl Config {
             certificate,
             candidates,
             dtls: DtlsVersions::default(),
-            srtp_profiles: vec![7, 8, 1],
+            srtp_profiles: vec![7, 8, 1, 2],
+            cryptex: true,
             takeover: Takeover::default(),
             limits: Limits::default(),
             coalesce: COALESCE,

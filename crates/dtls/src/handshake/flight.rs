@@ -22,11 +22,11 @@ const LATE_CAP: Duration = Duration::from_secs(60);
 const SHORTEST: Duration = Duration::from_millis(50);
 /// A message is not cut into pieces shorter than this to fill the end of a datagram.
 const MIN_PIECE: usize = 32;
-/// Datagrams may be too large for the path, which swallows them in silence: after this many time-outs in a row...
+/// Datagrams may be too large for the path, which swallows them in silence: after this many losses in a row...
 const LARGE_TRIES: u32 = 3;
 /// ...they are made smaller (RFC 9147 §4.4), by this much at most...
 const SMALLER: usize = 900;
-/// ...and after this many time-outs still smaller, to what any path takes.
+/// ...and after this many still smaller, to what any path takes.
 const SMALL_TRIES: u32 = 6;
 const SMALLEST: usize = 500;
 /// Records whose ACK would still mean something to us; the oldest are forgotten.
@@ -57,7 +57,7 @@ pub(crate) struct Flight {
     sent: VecDeque<(RecordNumber, Vec<Piece>)>,
     initial: Duration,
     interval: Duration,
-    timeouts: u32,
+    losses: u32,
     began: Option<Instant>,
     last_sent: Option<Instant>,
     deadline: Option<Instant>,
@@ -72,7 +72,7 @@ impl Flight {
             sent: VecDeque::new(),
             initial,
             interval: initial,
-            timeouts: 0,
+            losses: 0,
             began: None,
             last_sent: None,
             deadline: None,
@@ -83,7 +83,7 @@ impl Flight {
     /// already been sent again.
     pub(crate) fn set_round_trip(&mut self, round_trip: Duration) {
         self.initial = (round_trip + round_trip / 2).clamp(SHORTEST, EARLY_CAP);
-        if self.timeouts == 0 {
+        if self.losses == 0 {
             self.interval = self.initial;
             if let (Some(sent), Some(_)) = (self.last_sent, self.deadline) {
                 self.deadline = Some(sent + self.interval);
@@ -98,7 +98,7 @@ impl Flight {
         self.is_unsent = true;
         self.is_timed = is_timed;
         self.interval = self.initial;
-        self.timeouts = 0;
+        self.losses = 0;
     }
 
     /// As [`Self::begin`], long after the handshake: the clock of the back-off starts anew.
@@ -179,7 +179,12 @@ impl Flight {
     pub(crate) fn back_off(&mut self, now: Instant) {
         let cap = if self.age(now) < EARLY { EARLY_CAP } else { LATE_CAP };
         self.interval = (self.interval * 2).min(cap.max(self.initial));
-        self.timeouts = self.timeouts.saturating_add(1);
+        self.count_loss();
+    }
+
+    /// The flight did not arrive, as a time-out or the peer's repetition of its own shows.
+    pub(crate) fn count_loss(&mut self) {
+        self.losses = self.losses.saturating_add(1);
     }
 
     /// Starts the timer for an answer.
@@ -198,7 +203,7 @@ impl Flight {
         self.is_unsent = false;
         self.began.get_or_insert(now);
         self.last_sent = Some(now);
-        let mtu = match self.timeouts {
+        let mtu = match self.losses {
             ..LARGE_TRIES => mtu,
             LARGE_TRIES..SMALL_TRIES => mtu.min(SMALLER),
             _ => mtu.min(SMALLEST),

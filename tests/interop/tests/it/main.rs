@@ -13,4 +13,5 @@ mod pages;
 mod refusals;
 mod security;
 mod signalling;
+mod srtp;
 mod stage;
