@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::UdpSocket;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use headwater_stun::{Datagram, Transport, respond};
 use serde_json::{Value, json};
@@ -126,33 +126,89 @@ fn srtp_lines_names_errors_and_goes_on() {
     assert_eq!(answers[refused.len()], json!({"ok": true}));
 }
 
-#[test]
-fn dtls_echo_answers_itself_and_both_ends_export_the_same_keys() {
+/// A `dtls_echo` that listens: itself, its address, what it prints.
+fn dtls_listener(arguments: &[&str]) -> (Running, String, impl Iterator<Item = Value>) {
     let mut server = example("dtls_echo")
         .args(["--listen", "127.0.0.1:0"])
+        .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map(Running)
         .expect("it runs");
-    let errors = server.0.stderr.take().expect("piped");
-    let mut lines = BufReader::new(errors).lines();
-    let first = lines.next().expect("a line").expect("text");
-    let address = first.strip_prefix("listening on ").expect("an address");
+    let mut errors = BufReader::new(server.0.stderr.take().expect("piped"));
+    let mut first = String::new();
+    errors.read_line(&mut first).expect("a line");
+    let address = first.trim_end().strip_prefix("listening on ").expect("an address").to_owned();
+    std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink())); // or its pipe breaks
+    let out = BufReader::new(server.0.stdout.take().expect("piped")).lines();
+    (server, address, out.map(|line| serde_json::from_str(&line.expect("text")).expect("JSON")))
+}
 
-    let client =
-        example("dtls_echo").args(["--connect", address, "--send", "hello"]).output().expect("it runs");
+fn dtls_client(address: &str, line: &str, arguments: &[&str]) -> Command {
+    let mut command = example("dtls_echo");
+    command.args(["--connect", address, "--send", line]).args(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
+/// What a client printed: what was agreed on, and the line that came back.
+fn agreed_and_echo(client: &Output) -> (Value, String) {
     let out = text(&client.stdout);
     let (agreed, echo) = out.split_once('\n').expect("two lines");
-    assert_eq!(echo, "hello\n");
-    let agreed: Value = serde_json::from_str(agreed).expect("JSON");
-    let out = server.0.stdout.take().expect("piped");
-    let line = BufReader::new(out).lines().next().expect("a line").expect("text");
-    let theirs: Value = serde_json::from_str(&line).expect("JSON");
-    for field in ["version", "group", "profile", "exported"] {
-        assert!(!agreed[field].is_null());
-        assert_eq!(agreed[field], theirs[field], "{field}");
+    (serde_json::from_str(agreed).expect("JSON"), echo.to_owned())
+}
+
+#[test]
+fn dtls_echo_answers_itself_and_both_ends_export_the_same_keys() {
+    let table: [(&[&str], &str, &str, &str); 4] = [
+        (&[], "1.3", "X25519MLKEM768", "SRTP_AEAD_AES_128_GCM"),
+        (&["--dtls", "1.2"], "1.2", "X25519", "SRTP_AEAD_AES_128_GCM"),
+        (&["--dtls", "1.3", "--groups", "secp384r1"], "1.3", "secp384r1", "SRTP_AEAD_AES_128_GCM"),
+        (&["--profiles", "8,1", "--groups", "x25519"], "1.3", "X25519", "SRTP_AEAD_AES_256_GCM"),
+    ];
+    let (_server, address, mut heard) = dtls_listener(&["--cookie"]);
+    for (arguments, version, group, profile) in table {
+        let client = dtls_client(&address, "hello", arguments).output().expect("it runs");
+        let (mut agreed, echo) = agreed_and_echo(&client);
+        assert_eq!(echo, "hello\n");
+        let mut theirs = heard.next().expect("a line");
+        for field in ["peer", "peer_fingerprint"] {
+            assert_ne!(agreed[field].take(), theirs[field].take(), "{field}");
+        }
+        assert_eq!(agreed, theirs);
+        let told = (&agreed["version"], &agreed["group"], &agreed["profile"]);
+        if arguments.first() != Some(&"--profiles") {
+            assert_eq!(told, (&json!(version), &json!(group), &json!(profile)));
+        } else {
+            assert_eq!(told.1, group, "the listener prefers another profile: {agreed}");
+        }
+        let keys = ["client_key", "server_key", "client_salt", "server_salt"];
+        let keys: String = keys.iter().map(|key| agreed[key].as_str().expect("hex")).collect();
+        assert_eq!(agreed["exported"], keys, "SRTP's keys are the exported ones in this order");
     }
+}
+
+#[test]
+fn dtls_echo_serves_many_peers_at_once() {
+    let (_server, address, _heard) = dtls_listener(&[]);
+    let start =
+        |number: u32| (number, dtls_client(&address, &number.to_string(), &[]).spawn().expect("it runs"));
+    let clients: Vec<_> = (0..8).map(start).collect();
+    for (number, client) in clients {
+        let output = client.wait_with_output().expect("it ends");
+        assert!(output.status.success());
+        assert_eq!(agreed_and_echo(&output).1, format!("{number}\n"));
+    }
+}
+
+#[test]
+fn dtls_echo_refuses_a_certificate_with_another_fingerprint() {
+    let wrong = format!("sha-256 {}", vec!["AB"; 32].join(":"));
+    let (_server, address, _heard) = dtls_listener(&[]);
+    let client = dtls_client(&address, "hello", &["--fingerprint", &wrong]).output().expect("it runs");
+    assert!(!client.status.success());
+    assert_eq!(text(&client.stdout), "");
 }
 
 #[test]
