@@ -13,11 +13,15 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
     ("python3", "python3"),
+    ("openssl", "openssl"),
+    ("gnutls-cli", "gnutls-bin"),
+    ("stdbuf", "coreutils"),
 ];
 
-/// Packages of PyPI and what to import of them: an FFmpeg that can publish by WHIP (distributions' own are older), and
-/// libsrtp.
-const PYTHON_PACKAGES: [(&str, &str); 2] = [("imageio-ffmpeg", "imageio_ffmpeg"), ("pylibsrtp", "pylibsrtp")];
+/// Packages of PyPI and what to import of them: an FFmpeg that can publish by WHIP (distributions' own are older),
+/// libsrtp, and a WebRTC stack whose DTLS is that of Python's cryptography.
+const PYTHON_PACKAGES: [(&str, &str); 3] =
+    [("imageio-ffmpeg", "imageio_ffmpeg"), ("pylibsrtp", "pylibsrtp"), ("aiortc", "aiortc")];
 
 /// What the tests are told about the machine.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! A child process with its output kept, ended by id and never left behind.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,23 @@ impl Log {
             lines.pop_front();
         }
         lines.push_back(line);
+    }
+
+    /// Waits for a line that `wanted` accepts, whether its process still runs or not.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] with the end of the log.
+    pub fn wait_for(&self, what: &str, limit: Duration, wanted: impl Fn(&str) -> bool) -> Result<String> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(line) = self.find(&wanted) {
+                return Ok(line);
+            }
+            if Instant::now() > deadline {
+                return Err(Error::Timeout { what: what.to_owned(), limit, context: self.tail(40) });
+            }
+            std::thread::sleep(POLL);
+        }
     }
 
     /// The first line that `wanted` accepts, of those still kept.
@@ -56,6 +73,7 @@ impl Log {
 pub struct Process {
     name: String,
     child: Child,
+    input: Option<ChildStdin>,
     log: Log,
 }
 
@@ -64,8 +82,20 @@ impl Process {
     ///
     /// # Errors
     /// [`Error::Start`] if the program is missing or cannot be executed.
-    pub fn start(name: &str, mut command: Command) -> Result<Self> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub fn start(name: &str, command: Command) -> Result<Self> {
+        Self::start_with(name, command, Stdio::null())
+    }
+
+    /// The same with an open input, for [`Process::say`].
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub fn start_interactive(name: &str, command: Command) -> Result<Self> {
+        Self::start_with(name, command, Stdio::piped())
+    }
+
+    fn start_with(name: &str, mut command: Command, input: Stdio) -> Result<Self> {
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| Error::Start {
             program: name.to_owned(),
             reason: format!("{}: {error}", command.get_program().display()),
@@ -77,7 +107,18 @@ impl Process {
         if let Some(output) = child.stderr.take() {
             log.follow(output);
         }
-        Ok(Self { name: name.to_owned(), child, log })
+        let input = child.stdin.take();
+        Ok(Self { name: name.to_owned(), child, input, log })
+    }
+
+    /// Writes a line to its input.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it has ended or was not started with an input.
+    pub fn say(&mut self, line: &str) -> Result<()> {
+        let input =
+            self.input.as_mut().ok_or(std::io::ErrorKind::NotConnected).map_err(std::io::Error::from)?;
+        Ok(input.write_all(format!("{line}\n").as_bytes()).and_then(|()| input.flush())?)
     }
 
     /// What it printed.

@@ -3,6 +3,7 @@
 mod baseline;
 mod codecs;
 mod driver;
+mod dtls;
 mod ffmpeg;
 mod firefox;
 mod hostile;
