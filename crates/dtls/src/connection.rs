@@ -1,8 +1,11 @@
 //! One DTLS association: handshake, then data. What is sent is here; what arrives is in the room `receive`.
 
 mod acks;
+mod ending;
 mod receive;
 mod rekey;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,7 +30,7 @@ use crate::handshake::transcript::Transcript;
 use crate::record::layer::{Epoch, RecordLayer};
 use crate::record::unified::UnifiedRecord;
 use crate::record::{ContentType, MAX_PLAINTEXT, Record};
-use crate::{ConfigError, Error, ParseError, Refusal};
+use crate::{ConfigError, Error, ParseError};
 
 use acks::Acks;
 use receive::Received;
@@ -272,7 +275,8 @@ impl Connection {
     ///
     /// # Errors
     /// [`Error::NotConnected`] before [`Event::Connected`], [`Error::Closed`] after the end, [`Error::TooLong`] over
-    /// 16,384 bytes, [`Error::QueueFull`] if the owner doesn't poll.
+    /// 16,384 bytes, [`Error::QueueFull`] if the owner doesn't poll, [`Error::LimitReached`] if the key is worn out
+    /// and the peer doesn't answer the update of keys.
     pub fn send(&mut self, data: &[u8]) -> Result<(), Error> {
         match self.phase {
             Phase::Handshake(_) => return Err(Error::NotConnected),
@@ -284,6 +288,9 @@ impl Connection {
         }
         if self.outgoing.len() >= MAX_QUEUED {
             return Err(Error::QueueFull);
+        }
+        if self.is_worn_out() {
+            return Err(Error::LimitReached);
         }
         self.queue_record(self.exchange.records.write_epoch(), ContentType::APPLICATION_DATA, data)?;
         self.rekey_if_due();
@@ -354,7 +361,9 @@ impl Connection {
         let (now, mtu) = (self.now, self.exchange.config.mtu);
         let exchange = &mut self.exchange;
         if self.outgoing.is_empty() || exchange.flight.is_unsent() {
-            self.outgoing.clear();
+            if matches!(self.phase, Phase::Handshake(_)) {
+                self.outgoing.clear(); // later there are data and ACKs among it
+            }
             // Fails only at the end of the sequence numbers, or without entropy: then time-outs end it.
             let _ = exchange.flight.send(now, mtu, &mut exchange.records, &mut self.outgoing);
         }
@@ -366,37 +375,5 @@ impl Connection {
         self.exchange.records.seal(epoch, kind, content, &mut datagram)?;
         self.outgoing.push_back(datagram);
         Ok(())
-    }
-
-    fn queue_alert(&mut self, alert: AlertMessage) {
-        if self.outgoing.len() > MAX_QUEUED {
-            return;
-        }
-        let newest = self.exchange.records.write_epoch();
-        let epoch = match (&self.phase, self.role) {
-            (Phase::Established(_), _) => newest,
-            // Of epoch 3 the peer may not have the keys.
-            (_, _) if newest >= Epoch::HANDSHAKE => Epoch::HANDSHAKE,
-            // A server's epoch 1 begins with its Finished, a client's when it has the keys.
-            (_, Role::Client) => newest,
-            (_, Role::Server) => Epoch::PLAIN,
-        };
-        let _ = self.queue_record(epoch, ContentType::ALERT, &alert.to_bytes());
-    }
-
-    /// Ends the handshake and says why.
-    fn fail(&mut self, refusal: Refusal) {
-        self.outgoing.clear();
-        self.queue_alert(AlertMessage::fatal(refusal.alert()));
-        self.end(CloseReason::Refused(refusal));
-    }
-
-    fn end(&mut self, reason: CloseReason) {
-        self.phase = Phase::Closed;
-        self.exchange.flight.forget();
-        self.acks = Acks::default();
-        self.reassembly = Reassembly::new();
-        self.exchange.records = RecordLayer::default();
-        self.events.push_back(Event::Closed { reason });
     }
 }

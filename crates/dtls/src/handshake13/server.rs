@@ -122,7 +122,7 @@ impl Server {
         Ok(Progress::Continue)
     }
 
-    fn finished(&mut self, exchange: &mut Exchange, message: &Message) -> Result<Progress, Failure> {
+    fn finished(&mut self, exchange: &Exchange, message: &Message) -> Result<Progress, Failure> {
         let verify_data = finished::parse(&message.body, self.choice.suite.hash.output_len())?;
         let State::AwaitFinished(peer) = std::mem::replace(&mut self.state, State::Done) else {
             return Err(Failure::Discard(Error::Unexpected));

@@ -59,9 +59,11 @@ pub(crate) struct Pair {
     /// (arrival, order, to the server?, bytes)
     in_flight: VecDeque<(Instant, usize, bool, Vec<u8>)>,
     count: usize,
+    /// One way; [`LATENCY`] unless a test says otherwise.
+    pub(crate) latency: Duration,
 }
 
-type Rule<'a> = &'a mut dyn FnMut(Role, usize, &[u8]) -> Fate;
+pub(crate) type Rule<'a> = &'a mut dyn FnMut(Role, usize, &[u8]) -> Fate;
 
 impl Pair {
     pub(crate) fn new() -> Self {
@@ -114,8 +116,13 @@ impl Pair {
             now,
             in_flight: VecDeque::new(),
             count: 0,
+            latency: LATENCY,
         }
     }
+
+    /// The versions that two of us can meet in, by name.
+    pub(crate) const ALL: [(&str, fn() -> Self); 3] =
+        [("1.2", Self::new), ("1.3 X25519", Self::dtls13), ("1.3 X25519MLKEM768", Self::post_quantum)];
 
     pub(crate) fn elapsed(&self) -> Duration {
         self.now - self.start
@@ -185,7 +192,7 @@ impl Pair {
                 };
                 for (delay, bytes) in copies {
                     self.count += 1;
-                    self.in_flight.push_back((now + LATENCY + delay, self.count, to_server, bytes));
+                    self.in_flight.push_back((now + self.latency + delay, self.count, to_server, bytes));
                 }
             }
         }
