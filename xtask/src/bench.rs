@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: the benches of `benches/`, what the server does on this machine (`bench forward`), what viewers feel
-//! (`bench glass`), and the comparison of two revisions in one run on one machine.
+//! (`bench glass`), how handshakes get through heavy loss (`bench loss`), and the comparison of two revisions in one run on one machine.
 
 use crate::steps::{cargo, output, run as run_command};
 use crate::target_dir;
@@ -12,13 +12,14 @@ const PACKAGE: &str = "headwater-benches";
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
     let (against, name) = match arguments {
         ["forward", rest @ ..] => return forward(root, rest),
+        ["loss"] => return loss(root),
         ["glass", rest @ ..] => return glass(root, rest),
         ["--against", revision] => (Some(*revision), None),
         ["--against", revision, name] => (Some(*revision), Some(*name)),
         [name] if !name.starts_with('-') => (None, Some(*name)),
         [] => (None, None),
         _ => {
-            let usage = "usage: cargo xtask bench [--against REV] [NAME] | bench forward [OPTIONS] | bench glass [OPTIONS]";
+            let usage = "usage: cargo xtask bench [--against REV] [NAME] | bench loss | bench forward [OPTIONS] | bench glass [OPTIONS]";
             return Err(usage.to_owned());
         }
     };
@@ -39,6 +40,13 @@ fn forward(root: &Path, arguments: &[&str]) -> Result<(), String> {
     run_command(&mut cargo(root, "build --release --package headwater"))?;
     let mut command = Command::new(target_dir(root).join("release/headwater"));
     run_command(command.arg("bench").args(arguments))
+}
+
+/// How DTLS handshakes get through heavy loss: a simulation, so neither the profile nor the machine matters.
+fn loss(root: &Path) -> Result<(), String> {
+    let test = "recovery::handshakes_get_through_heavy_loss_in_time_and_without_a_flood";
+    let mut command = cargo(root, "test --package headwater-dtls --test it -- --exact --nocapture");
+    run_command(command.arg(test).env("HEADWATER_HANDSHAKES", "10000"))
 }
 
 /// What a viewer feels: delay from picture to picture, joining, clicking, and the publisher's return, in real browsers

@@ -4,7 +4,8 @@
 
 use crate::Input;
 use crate::machine::{Machine, advance, drain};
-use headwater_dtls::{Certificate, Config, Connection, Event, Role};
+use headwater_dtls::extension::supported_groups::NamedGroup;
+use headwater_dtls::{Certificate, Config, Connection, Event, Role, Version};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,7 @@ pub fn dtls_connection(data: &[u8]) {
         let mut config = Config::new(certificates[index].clone());
         config.mtu = if flags & 1 != 0 { 200 } else { 1200 };
         config.require_cookie = flags & 2 != 0;
+        configure(&mut config, index, flags);
         let role = if index == 0 { Role::Client } else { Role::Server };
         let remote = vec![certificates[1 - index].fingerprint()];
         let connection = Connection::new(Arc::new(config), role, remote, [index as u8; 32], now);
@@ -64,6 +66,25 @@ pub fn dtls_connection(data: &[u8]) {
     }
 }
 
+/// Versions and groups; two ends that have nothing in common are worth an input, too.
+fn configure(config: &mut Config, index: usize, flags: u8) {
+    let is_old = flags & 4 << index != 0;
+    if is_old {
+        config.max_version = Version::Dtls12;
+    } else if flags & 0x10 != 0 {
+        config.min_version = Version::Dtls13;
+    }
+    if flags & 0x20 != 0 && index == 1 {
+        config.groups = vec![NamedGroup::SECP384R1]; // the client has to be asked for a share of it
+    }
+    if flags & 0x40 != 0 {
+        config.groups.retain(|group| *group != NamedGroup::X25519MLKEM768);
+    }
+    if flags & 0x80 != 0 {
+        config.srtp_profiles = vec![[7, 8], [1, 8]][index].to_vec();
+    }
+}
+
 /// Returns whether the client got a datagram of the server's.
 fn operate(
     operation: u8,
@@ -73,7 +94,7 @@ fn operate(
     now: &mut Instant,
     input: &mut Input<'_>,
 ) -> bool {
-    match operation % 8 {
+    match operation % 12 {
         // The network carries what it has, both ways, and time goes on.
         0 => {
             let mut heard = false;
@@ -123,7 +144,25 @@ fn operate(
             let second = ends[who].under_way.remove(1);
             ends[who].under_way[0].extend(second);
         }
-        _ if input.byte() > 250 => ends[who].connection.close(*now),
+        7 if input.byte() > 250 => ends[who].connection.close(*now),
+        8 => {
+            let _ = ends[who].connection.update_keys(*now);
+        }
+        9 => ends[who].connection.set_round_trip(Duration::from_millis(u64::from(input.u16()))),
+        // An ICE check on the same path.
+        10 => {
+            let bytes = usize::from(input.byte());
+            ends[who].bytes_in += bytes;
+            ends[who].connection.credit(bytes);
+        }
+        // A flood of one datagram.
+        11 => {
+            let Some(datagram) = ends[who].under_way.first().cloned() else { return false };
+            for _ in 0..input.byte() {
+                ends[1 - who].receive(*now, &datagram);
+            }
+            return who == 1;
+        }
         _ => {}
     }
     false
