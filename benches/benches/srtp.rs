@@ -179,6 +179,20 @@ fn unprotect(c: &mut Criterion) {
             );
         });
     }
+    // What each packet of a flood costs: the tag, and nothing decrypted.
+    for (name, profile) in PROFILES {
+        group.bench_function(format!("forged, {name}"), |b| {
+            let (mut sender, mut receiver) = (context(profile), context(profile));
+            let mut forged = packet(1, 1, 1200);
+            sender.protect_rtp(&mut forged, 0).expect("a fresh index");
+            *forged.last_mut().expect("a tag") ^= 1;
+            b.iter_batched_ref(
+                || forged.clone(),
+                |forged| receiver.unprotect_rtp(forged).expect_err("forged"),
+                BatchSize::SmallInput,
+            );
+        });
+    }
     group.finish();
 }
 

@@ -2,6 +2,7 @@
 //!
 //! - `packets`: parsing RTP and looking into its payload.
 //! - `srtp`: protecting and opening packets, beside what the ciphers take alone.
+//! - `srtp_raw`: both together, in turns with the crypto crates' own cost for the same bytes: the ratio is what counts.
 //! - `stun`: verifying and answering a consent check.
 //! - `fan_out`: one frame from a publisher to N viewers, all logic and crypto, no kernel.
 //! - `feedback`: what viewers send back: reports, lost packets and their repair, transport-wide feedback.

@@ -5,9 +5,9 @@
 //! {"op":"protect"|"unprotect"|"protect_rtcp"|"unprotect_rtcp","data":HEX}  -> {"data":HEX} or {"error":TEXT}
 //! ```
 //!
-//! One answer for each line of stdin. `new` begins anew, with its master key and salt in both directions: what is
-//! protected can be opened. Profiles: `SRTP_AES128_CM_SHA1_80`, `SRTP_AEAD_AES_128_GCM`, `SRTP_AEAD_AES_256_GCM`; others
-//! are answered with an error.
+//! One answer for each line of stdin that is not empty; what can't be carried out is answered with an error, and changes
+//! nothing. `new` begins anew, with its master key and salt in both directions: what is protected can be opened. Profiles:
+//! `SRTP_AES128_CM_SHA1_80`, `SRTP_AES128_CM_SHA1_32`, `SRTP_AEAD_AES_128_GCM`, `SRTP_AEAD_AES_256_GCM`.
 
 use std::io::{BufRead, Read, Write};
 
@@ -28,13 +28,8 @@ fn main() -> Outcome {
     let mut input = std::io::stdin().lock();
     let mut output = std::io::stdout().lock();
     let mut pair = None;
-    let mut line = String::new();
-    loop {
-        line.clear();
-        if input.by_ref().take(MAX_LINE).read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        if line.trim().is_empty() {
+    while let Some(line) = next_line(&mut input)? {
+        if line.trim_ascii().is_empty() {
             continue;
         }
         let answer =
@@ -42,10 +37,23 @@ fn main() -> Outcome {
         writeln!(output, "{answer}")?;
         output.flush()?;
     }
+    Ok(())
 }
 
-fn carry_out(line: &str, pair: &mut Option<Pair>) -> Outcome<Value> {
-    let request: Value = serde_json::from_str(line)?;
+/// The next line, `None` at the end. Of one that is too long only the beginning is kept, which is no JSON then.
+fn next_line(input: &mut impl BufRead) -> Outcome<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    if input.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.len() as u64 == MAX_LINE && !line.ends_with(b"\n") {
+        input.skip_until(b'\n')?;
+    }
+    Ok(Some(line))
+}
+
+fn carry_out(line: &[u8], pair: &mut Option<Pair>) -> Outcome<Value> {
+    let request: Value = serde_json::from_slice(line)?;
     let text = |name: &str| request.get(name).and_then(Value::as_str).ok_or_else(|| format!("no \"{name}\""));
     let op = text("op")?;
     if op == "new" {
@@ -54,6 +62,9 @@ fn carry_out(line: &str, pair: &mut Option<Pair>) -> Outcome<Value> {
         let context = || Context::new(profile, &key, &salt);
         *pair = Some(Pair { out: context()?, inward: context()? });
         return Ok(json!({ "ok": true }));
+    }
+    if !["protect", "unprotect", "protect_rtcp", "unprotect_rtcp"].contains(&op) {
+        return Err(format!("what is \"{op}\"?").into());
     }
     let mut data = hex::decode(text("data")?)?;
     let Pair { out, inward } = pair.as_mut().ok_or("begin with \"new\"")?;
@@ -64,11 +75,10 @@ fn carry_out(line: &str, pair: &mut Option<Pair>) -> Outcome<Value> {
             let len = inward.unprotect_rtp(&mut data)?;
             data.truncate(len);
         }
-        "unprotect_rtcp" => {
+        _ => {
             let len = inward.unprotect_rtcp(&mut data)?;
             data.truncate(len);
         }
-        _ => return Err(format!("what is \"{op}\"?").into()),
     }
     Ok(json!({ "data": hex::encode(data) }))
 }

@@ -15,14 +15,17 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "python3"),
 ];
 
-/// Brings an FFmpeg that can publish by WHIP; distributions' own are older.
-const FFMPEG_PACKAGE: &str = "imageio-ffmpeg";
+/// Packages of PyPI and what to import of them: an FFmpeg that can publish by WHIP (distributions' own are older), and
+/// libsrtp.
+const PYTHON_PACKAGES: [(&str, &str); 2] = [("imageio-ffmpeg", "imageio_ffmpeg"), ("pylibsrtp", "pylibsrtp")];
 
 /// What the tests are told about the machine.
 #[derive(Debug)]
 pub(crate) struct Setup {
     /// An FFmpeg with a WHIP muxer.
     pub(crate) ffmpeg: PathBuf,
+    /// A Python with other people's libraries.
+    pub(crate) python: PathBuf,
 }
 
 /// Makes sure of everything.
@@ -36,9 +39,10 @@ pub(crate) fn run(root: &Path) -> Result<Setup, String> {
     for (program, _) in PROGRAMS {
         println!("{program}: {}", find(program).unwrap_or_default().display());
     }
-    let ffmpeg = ffmpeg(root)?;
+    let python = python(root)?;
+    let ffmpeg = ffmpeg(&python)?;
     println!("ffmpeg: {}", ffmpeg.display());
-    Ok(Setup { ffmpeg })
+    Ok(Setup { ffmpeg, python })
 }
 
 /// Where a program lies. The folders of administrators count too: `ip` is there.
@@ -74,29 +78,34 @@ fn apt_get(verb: &str, packages: &[&str]) -> Result<(), String> {
     run_command(command.args(packages).stdin(Stdio::null()))
 }
 
-/// The FFmpeg of a Python environment below the build folder, made if it isn't there.
-fn ffmpeg(root: &Path) -> Result<PathBuf, String> {
-    if let Some(path) = std::env::var_os("HEADWATER_FFMPEG").map(PathBuf::from) {
-        return check_whip(path);
-    }
+/// A Python environment below the build folder that has the [packages](PYTHON_PACKAGES), made if it isn't there.
+fn python(root: &Path) -> Result<PathBuf, String> {
     let venv = target_dir(root).join("interop-venv");
     let python = venv.join("bin/python");
-    let ask = || {
-        let script = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())";
-        output(Command::new(&python).args(["-c", script])).map(PathBuf::from).and_then(check_whip)
-    };
-    if let Ok(path) = ask() {
-        return Ok(path);
+    let imports = PYTHON_PACKAGES.map(|(_, module)| format!("import {module}")).join("; ");
+    let check = || output(Command::new(&python).args(["-c", &imports])).map(|_| ());
+    if check().is_ok() {
+        return Ok(python);
     }
-    println!("installing {FFMPEG_PACKAGE} by pip into {}", venv.display());
+    let packages = PYTHON_PACKAGES.map(|(package, _)| package);
+    println!("installing {} by pip into {}", packages.join(", "), venv.display());
     let make = || run_command(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
     if make().is_err() {
         install(&["python3-venv"])?; // Debian splits it off.
         make()?;
     }
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", FFMPEG_PACKAGE];
-    run_command(Command::new(&python).args(pip).stdin(Stdio::null()))?;
-    ask()
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    run_command(Command::new(&python).args(pip).args(packages).stdin(Stdio::null()))?;
+    check().map(|()| python)
+}
+
+/// The FFmpeg of the Python environment.
+fn ffmpeg(python: &Path) -> Result<PathBuf, String> {
+    if let Some(path) = std::env::var_os("HEADWATER_FFMPEG").map(PathBuf::from) {
+        return check_whip(path);
+    }
+    let script = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())";
+    check_whip(output(Command::new(python).args(["-c", script])).map(PathBuf::from)?)
 }
 
 fn check_whip(ffmpeg: PathBuf) -> Result<PathBuf, String> {

@@ -24,12 +24,14 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
     let tests = format!("test --workspace --exclude {INTEROP} --no-fail-fast");
     steps.command("tests", &mut cargo(root, &tests));
 
-    let is_built = steps.command("release build", &mut cargo(root, "build --release -p headwater"));
+    let is_built = steps.command("release build", &mut cargo(root, "build --release -p headwater"))
+        && steps.command("examples", &mut cargo(root, "build --release -p headwater-examples --examples"));
     match found.filter(|_| is_built) {
         Some(setup) => {
-            let binary = crate::target_dir(root).join("release/headwater");
+            let release = crate::target_dir(root).join("release");
             let mut interop = cargo(root, &format!("test -p {INTEROP} --no-fail-fast -- --test-threads=1"));
-            interop.env("HEADWATER_BIN", binary).env("HEADWATER_FFMPEG", setup.ffmpeg);
+            interop.env("HEADWATER_BIN", release.join("headwater")).env("HEADWATER_FFMPEG", setup.ffmpeg);
+            interop.env("HEADWATER_EXAMPLES", release.join("examples")).env("HEADWATER_PYTHON", setup.python);
             steps.command("interop", &mut interop);
         }
         None => steps.skip("interop", "it needs the setup and the release build"),

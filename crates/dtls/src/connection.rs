@@ -1,9 +1,9 @@
 //! One DTLS association: handshake, then data. What is sent is here; what arrives is in the room `receive`.
 
 mod acks;
-mod ending;
 mod receive;
 mod rekey;
+mod send;
 #[cfg(test)]
 mod tests;
 
@@ -27,10 +27,10 @@ use crate::handshake::offer::Offer;
 use crate::handshake::reassembly::Reassembly;
 use crate::handshake::side::Side;
 use crate::handshake::transcript::Transcript;
-use crate::record::layer::{Epoch, RecordLayer};
+use crate::record::layer::RecordLayer;
 use crate::record::unified::UnifiedRecord;
 use crate::record::{ContentType, MAX_PLAINTEXT, Record};
-use crate::{ConfigError, Error, ParseError};
+use crate::{ConfigError, Error, ParseError, Refusal};
 
 use acks::Acks;
 use receive::Received;
@@ -338,6 +338,16 @@ impl Connection {
         matches!(self.phase, Phase::Established(_))
     }
 
+    /// Whether the peer may be connected before we are: its data, or SRTP, may then come right behind what we still need of
+    /// its handshake. So it is for a server of DTLS 1.3 and a client of 1.2.
+    #[must_use]
+    pub fn is_peer_ahead(&self) -> bool {
+        match &self.phase {
+            Phase::Handshake(handshake) => handshake.side.is_peer_ahead(),
+            _ => false,
+        }
+    }
+
     fn establish(&mut self, established: Established) {
         let Established { connected, exporter, traffic } = established;
         let version = connected.version;
@@ -356,24 +366,19 @@ impl Connection {
         }
     }
 
-    /// Queues the flight's datagrams, unless those of the last time are still there.
-    fn send_flight(&mut self) {
-        let (now, mtu) = (self.now, self.exchange.config.mtu);
-        let exchange = &mut self.exchange;
-        if self.outgoing.is_empty() || exchange.flight.is_unsent() {
-            if matches!(self.phase, Phase::Handshake(_)) {
-                self.outgoing.clear(); // later there are data and ACKs among it
-            }
-            // Fails only at the end of the sequence numbers, or without entropy: then time-outs end it.
-            let _ = exchange.flight.send(now, mtu, &mut exchange.records, &mut self.outgoing);
-        }
-        exchange.flight.arm(now);
+    /// Ends the handshake and says why.
+    fn fail(&mut self, refusal: Refusal) {
+        self.outgoing.clear();
+        self.queue_alert(AlertMessage::fatal(refusal.alert()));
+        self.end(CloseReason::Refused(refusal));
     }
 
-    fn queue_record(&mut self, epoch: Epoch, kind: ContentType, content: &[u8]) -> Result<(), Error> {
-        let mut datagram = Vec::with_capacity(content.len() + self.exchange.records.overhead(epoch));
-        self.exchange.records.seal(epoch, kind, content, &mut datagram)?;
-        self.outgoing.push_back(datagram);
-        Ok(())
+    fn end(&mut self, reason: CloseReason) {
+        self.phase = Phase::Closed;
+        self.exchange.flight.forget();
+        self.acks = Acks::default();
+        self.reassembly = Reassembly::new();
+        self.exchange.records = RecordLayer::default();
+        self.events.push_back(Event::Closed { reason });
     }
 }

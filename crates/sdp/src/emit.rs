@@ -46,7 +46,8 @@ impl Lines<'_, '_> {
             self.line(format_args!("a=ice-options:{}", transport.ice_options.join(" ")))?;
         }
         self.each("a=fingerprint:", &transport.fingerprints)?;
-        self.each("a=setup:", transport.setup)
+        self.each("a=setup:", transport.setup)?;
+        self.flag("cryptex", transport.cryptex)
     }
 
     fn candidates(&mut self, transport: &Transport) -> fmt::Result {

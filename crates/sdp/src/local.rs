@@ -23,6 +23,9 @@ pub struct Local {
     pub ice_lite: bool,
     /// The words of `a=ice-options`. Default `trickle`: the peer may send candidates later.
     pub ice_options: Vec<String>,
+    /// Whether we take packets whose header extensions are encrypted (`a=cryptex`, RFC 9335). An answer says it only if the
+    /// offer does. Default no.
+    pub cryptex: bool,
     /// `o=`: the session's number; RFC 9429 §5.2.1 wants 63 random bits.
     pub session_id: u64,
     /// `o=`: the description's number in the session.
@@ -49,6 +52,7 @@ impl Local {
             end_of_candidates: true,
             ice_lite: false,
             ice_options: vec!["trickle".into()],
+            cryptex: false,
             session_id: 1,
             session_version: 1,
             audio: Vec::new(),

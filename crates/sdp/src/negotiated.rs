@@ -38,6 +38,8 @@ pub struct Remote {
     pub end_of_candidates: bool,
     /// Whether the peer takes candidates that come later.
     pub trickle: bool,
+    /// Whether both sides take packets whose header extensions are encrypted (RFC 9335 §4), so that either may send them.
+    pub cryptex: bool,
 }
 
 /// What was agreed on for one media section.
@@ -192,6 +194,7 @@ impl Remote {
             candidates: transport.candidates,
             end_of_candidates: transport.end_of_candidates,
             trickle: transport.ice_options.iter().any(|option| option == "trickle"),
+            cryptex: false,
         })
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     answer::{
         AnswerError, OutgoingTracks, bandwidths, bundle_tag, describe_outgoing, local_transport, remote,
+        takes_cryptex,
     },
     attribute::{Direction, Extension, Group, Setup},
     codec::Codec,
@@ -64,6 +65,7 @@ pub fn offer(what: &Offer, local: &Local) -> Session {
         section.connection = Some("IN IP4 0.0.0.0".into());
         section.mid = Some(index.to_string());
         section.transport = local_transport(local, Setup::ActPass, index == 0);
+        section.transport.cryptex = local.cryptex;
         section.direction = Some(offered.direction);
         section.extensions.clone_from(&offered.extensions);
         section.bandwidths = bandwidths(offered.max_bitrate);
@@ -105,7 +107,9 @@ pub fn read_answer(offer: &Session, answer: &Session) -> Result<Negotiated, Answ
         None => Setup::Active,
         Some(other) => return Err(AnswerError::UnsupportedSetup(other)),
     };
-    let remote = remote(answer, tag, setup)?;
+    let mut remote = remote(answer, tag, setup)?;
+    let offered: Vec<&Media> = offer.media.iter().collect();
+    remote.cryptex = takes_cryptex(offer, &offered) && takes_cryptex(answer, &accepted);
     let sections = offer.media.iter().zip(&answer.media).enumerate();
     let media = sections.map(|(index, (offered, answered))| {
         if answered.is_active() {

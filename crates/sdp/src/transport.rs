@@ -1,4 +1,4 @@
-//! What a section says about ICE and DTLS (RFC 8839 §5, RFC 8122 §5, RFC 8842 §5).
+//! What a section says about ICE, DTLS and SRTP (RFC 8839 §5, RFC 8122 §5, RFC 8842 §5, RFC 9335 §4).
 
 use crate::attribute::Setup;
 
@@ -20,6 +20,8 @@ pub struct Transport {
     pub candidates: Vec<String>,
     /// `a=end-of-candidates` (RFC 8840 §8.2)
     pub end_of_candidates: bool,
+    /// `a=cryptex`: who says so takes packets whose header extensions are encrypted (RFC 9335 §4).
+    pub cryptex: bool,
 }
 
 impl Transport {
@@ -41,6 +43,7 @@ impl Transport {
                 self.candidates.push(value.trim().to_owned());
                 true
             }
+            ("cryptex", None) => !core::mem::replace(&mut self.cryptex, true),
             ("end-of-candidates", None) => !core::mem::replace(&mut self.end_of_candidates, true),
             _ => false,
         }
@@ -59,6 +62,7 @@ impl Transport {
             setup: self.setup.or(session.setup),
             candidates: list(&self.candidates, &session.candidates),
             end_of_candidates: self.end_of_candidates || session.end_of_candidates,
+            cryptex: self.cryptex || session.cryptex,
         }
     }
 }

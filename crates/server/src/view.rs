@@ -178,6 +178,7 @@ fn group_name(number: u16) -> &'static str {
 fn profile_name(number: u16) -> &'static str {
     match number {
         1 => "SRTP_AES128_CM_HMAC_SHA1_80",
+        2 => "SRTP_AES128_CM_HMAC_SHA1_32",
         7 => "SRTP_AEAD_AES_128_GCM",
         8 => "SRTP_AEAD_AES_256_GCM",
         _ => "other",

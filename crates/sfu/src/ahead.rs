@@ -12,6 +12,8 @@ use crate::config::Prefetch;
 use crate::forward::Forwarder;
 use crate::peer::{Peer, Role};
 use crate::peer_id::PeerId;
+use crate::publisher::Publisher;
+use crate::track::Track;
 use crate::viewer::{Line, Viewer};
 
 /// Viewers are looked ahead at in groups: what does not depend on each other is fetched at the same time.
@@ -40,6 +42,40 @@ pub(crate) fn look_ahead(prefetch: Prefetch, peers: &Slab<(u32, Peer)>, broadcas
         fetch(1, 1, &middle);
     }
     fetch(0, 1, &inner);
+}
+
+/// A round over the viewers begins soon: what is found without a pointer is fetched by then.
+pub(crate) fn look_at_audience(
+    prefetch: Prefetch,
+    peers: &Slab<(u32, Peer)>,
+    broadcast: &Broadcast,
+    round: usize,
+) {
+    let round = &broadcast.rounds[round];
+    if round.has_just_begun() {
+        for PeerId { index, .. } in round.ahead(&broadcast.viewers, 0..3 * GROUP) {
+            if let Some((serial, peer)) = peers.get(index as usize) {
+                fetch_peer(prefetch, serial, peer);
+            }
+        }
+    }
+}
+
+/// A publisher's packet has come. While it is opened, what will be needed to store it is fetched.
+pub(crate) fn look_at_publisher(prefetch: Prefetch, peer: &Peer, tracks: &[Track]) {
+    let Role::Publisher(publisher) = &peer.role else { return };
+    head_of(prefetch, &**publisher, size_of::<Publisher>());
+    for track in tracks {
+        head_of(prefetch, track, size_of::<Track>());
+    }
+    if let Some(srtp) = &peer.srtp {
+        head_of(prefetch, &srtp.inbound, size_of::<Context>());
+        srtp.inbound.for_each_region(prefetch);
+    }
+    publisher.for_each_region(prefetch);
+    for track in tracks {
+        track.history.for_each_region(prefetch);
+    }
 }
 
 /// The beginning of something.

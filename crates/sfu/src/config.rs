@@ -125,8 +125,10 @@ pub struct Config {
     /// Addresses that peers can reach us at. An answer names them as host candidates, in this order.
     pub candidates: Vec<SocketAddr>,
     /// IANA numbers of the SRTP protection profiles, best first. Default: AES-128-GCM, AES-256-GCM, AES-CM with
-    /// 80-bit HMAC-SHA1.
+    /// 80-bit HMAC-SHA1 and, for old peers that have nothing else, the same with 32-bit tags.
     pub srtp_profiles: Vec<u16>,
+    /// Do we take part in Cryptex (RFC 9335), which encrypts header extensions too, where an offer has it? Default: yes.
+    pub cryptex: bool,
     /// May a second publisher take a stream over?
     pub takeover: Takeover,
     /// What outsiders can use up.
@@ -151,7 +153,8 @@ impl Config {
         Self {
             certificate,
             candidates,
-            srtp_profiles: vec![7, 8, 1],
+            srtp_profiles: vec![7, 8, 1, 2],
+            cryptex: true,
             takeover: Takeover::default(),
             limits: Limits::default(),
             coalesce: COALESCE,

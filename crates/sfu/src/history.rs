@@ -175,6 +175,23 @@ impl History {
         self.entries.range(offset.min(self.entries.len())..).map(|entry| usize::from(entry.len))
     }
 
+    /// Calls `each` with the memory, as address and length, that storing the next packet will need.
+    pub(crate) fn for_each_region(&self, mut each: impl FnMut(*const u8, usize)) {
+        if let (Some(oldest), Some(newest)) = (self.entries.front(), self.entries.back()) {
+            each(std::ptr::from_ref(oldest).cast(), size_of::<Entry>());
+            // And the place behind it.
+            each(std::ptr::from_ref(newest).cast(), 2 * size_of::<Entry>());
+        }
+        if let Some(chunk) = self.chunks.back() {
+            each(chunk.as_ptr().wrapping_add(chunk.len()), 2 * 64);
+        }
+        if let Some(newest) = self.entries.back()
+            && let Some(next) = self.index.get(slot(newest.meta.sequence + 1))
+        {
+            each(std::ptr::from_ref(next).cast(), size_of::<u64>());
+        }
+    }
+
     /// The live end: where the next packet will stand.
     pub fn end(&self) -> Cursor {
         Cursor(self.base + self.entries.len() as u64)

@@ -99,6 +99,8 @@ pub(crate) struct Publisher {
     rate: Bucket,
     clock_offset: Option<ClockOffset>,
     received: Received,
+    /// Bytes received when feedback was last adapted to them.
+    reported_bytes: u64,
     lost: Vec<SequenceNumber>,
     /// Kept for its room, as `lost` is.
     blocks: Vec<rtcp::ReportBlock>,
@@ -147,6 +149,7 @@ impl Publisher {
             rate: Bucket::new(bitrate, now),
             clock_offset: None,
             received: Received::default(),
+            reported_bytes: 0,
             lost: Vec::new(),
             blocks: Vec::new(),
             rtt: None,

@@ -5,6 +5,8 @@ use std::time::Instant;
 use headwater_ice::{self as ice, Path};
 use headwater_stun as stun;
 
+use crate::ahead::{look_at_audience, look_at_publisher};
+use crate::broadcast::round_of;
 use crate::error::Error;
 use crate::event::Event;
 use crate::peer::{Peer, Role};
@@ -63,6 +65,12 @@ impl Sfu {
         datagram: Datagram<'_>,
     ) -> Result<(), Error> {
         let id = self.route(path)?;
+        if let Some(prefetch) = self.config.prefetch
+            && let Some(peer) = self.peer(id)
+            && let Some(broadcast) = self.broadcasts.get(peer.broadcast)
+        {
+            look_at_publisher(prefetch, peer, &broadcast.tracks);
+        }
         self.finish_handshake(now, id);
         let clock = self.clock;
         let Self { peers, broadcasts, active, held, totals, .. } = self;
@@ -89,15 +97,19 @@ impl Sfu {
                 broadcast.live_since = Some(now);
                 self.events.push_back(Event::Live { stream: broadcast.name.clone() });
             }
-            match broadcast.tracks[track].kind {
+            let kind = broadcast.tracks[track].kind;
+            match kind {
                 Kind::Audio => start_round(broadcast, index, Kind::Audio, active),
                 Kind::Video => {
                     held.hold_or_start(now, broadcast, index, self.config.coalesce, goes_on, active);
                 }
             }
+            if let Some(prefetch) = self.config.prefetch {
+                look_at_audience(prefetch, &self.peers, &self.broadcasts[index], round_of(kind));
+            }
             self.note_media(index, track);
         }
-        self.schedule(id);
+        self.schedule_feedback(id);
         Ok(())
     }
 
@@ -140,10 +152,10 @@ impl Sfu {
         Ok(())
     }
 
-    /// As DTLS client: the server's media may come right behind its Finished, which then must not wait its turn, or
-    /// the first packets of the key frame are lost.
+    /// The remote's media may come right behind its Finished, which then must not wait its turn, or the first packets of
+    /// the key frame are lost. (A remote whose handshake has come so far can make us verify one signature by this, not more.)
     pub(crate) fn finish_handshake(&mut self, now: Instant, id: PeerId) {
-        while self.peer(id).is_some_and(Peer::is_client_about_to_finish) {
+        while self.peer(id).is_some_and(Peer::is_about_to_finish) {
             if let Some(peer) = self.peer_mut(id) {
                 peer.step_handshake(now);
             }

@@ -242,6 +242,7 @@ impl Sfu {
         let fingerprint = self.dtls.certificate.fingerprint().to_string();
         let mut local = Local::new(&*credentials.ufrag, &*credentials.password, fingerprint);
         local.ice_lite = true;
+        local.cryptex = self.config.cryptex;
         local.candidates = self.host_candidates();
         local.session_id = self.seeds.u64() >> 2;
         local
@@ -252,6 +253,7 @@ impl Sfu {
             config: self.dtls.clone(),
             role: dtls_role(remote.setup),
             fingerprints: fingerprints(remote)?,
+            cryptex: remote.cryptex,
             seed: self.seeds.seed(),
         })
     }

@@ -199,6 +199,20 @@ impl Sfu {
         self.schedule(id);
     }
 
+    /// After media of a publisher, which makes something due earlier at most: its agents are not looked at.
+    pub(crate) fn schedule_feedback(&mut self, id: PeerId) {
+        let Self { peers, broadcasts, .. } = self;
+        let Some((_, peer)) = peers.get(id.index as usize).filter(|(serial, _)| *serial == id.serial) else {
+            return;
+        };
+        let Role::Publisher(publisher) = &peer.role else { return self.schedule(id) };
+        let tracks = broadcasts.get(peer.broadcast).map_or(&[][..], |broadcast| &broadcast.tracks);
+        let due = publisher.poll_timeout(tracks);
+        if peer.scheduled.is_none_or(|scheduled| due < scheduled) {
+            self.schedule(id);
+        }
+    }
+
     pub(crate) fn schedule(&mut self, id: PeerId) {
         let Self { peers, broadcasts, timers, .. } = self;
         let Some((_, peer)) = peers.get_mut(id.index as usize).filter(|(serial, _)| *serial == id.serial)

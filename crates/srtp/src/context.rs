@@ -4,9 +4,11 @@ use core::fmt;
 
 use crate::{
     cipher::{Cipher, SRTCP_E_FLAG},
+    cryptex::{CLEAR, Hidden},
     error::{Error, ParseError},
     header::{RTCP_FIXED, RtpHeader, rtcp_ssrc},
     profile::Profile,
+    replay::{RECEIVED_RTCP, RECEIVED_RTP, SENT_RTP},
     stream::{Slot, Streams, nearest_index},
 };
 
@@ -21,10 +23,11 @@ pub const MAX_STREAMS: usize = 256;
 /// Use one for what you send (made from your own write key) and another for what you receive.
 pub struct Context {
     profile: Profile,
+    is_cryptex: bool,
     cipher: Cipher,
-    rtp_sent: Streams,
-    rtp_received: Streams,
-    rtcp_received: Streams,
+    rtp_sent: Streams<SENT_RTP>,
+    rtp_received: Streams<RECEIVED_RTP>,
+    rtcp_received: Streams<RECEIVED_RTCP>,
     /// RFC 3711 §3.2.1 counts SRTCP per SSRC; one counter for all of them can't repeat a pair either.
     rtcp_sent: u32,
 }
@@ -43,6 +46,7 @@ impl Context {
         }
         Ok(Self {
             profile,
+            is_cryptex: false,
             cipher: Cipher::new(profile, key, salt),
             rtp_sent: Streams::default(),
             rtp_received: Streams::default(),
@@ -51,16 +55,31 @@ impl Context {
         })
     }
 
-    /// Protects the plain RTP packet `buf[start..]`: encrypts its payload in place and appends the tag.
+    /// Whether RTP goes by Cryptex (RFC 9335): what is protected from now on has its CSRCs and header extensions encrypted,
+    /// and such packets are opened. Packets without it open in any case. Default: no.
     ///
-    /// Packets of an SSRC may come in any order within 1,024, each sequence number once (RFC 3711 §9.1).
+    /// For sending, if the peer's description says `a=cryptex`; for receiving, if ours does. A receiving context without it
+    /// takes such a packet for one with an extension that it doesn't know, as RFC 3711 says: what opens then is garbage, or
+    /// not authentic.
+    pub fn set_cryptex(&mut self, is_on: bool) {
+        self.is_cryptex = is_on;
+    }
+
+    /// Protects the plain RTP packet `buf[start..]`: encrypts its payload in place and appends the tag. With
+    /// [Cryptex](Self::set_cryptex) the CSRCs and the header extension too.
+    ///
+    /// Packets of an SSRC may come in any order within [`SEND_WINDOW`](crate::SEND_WINDOW), each sequence number once (RFC 3711 §9.1).
     ///
     /// # Errors
     /// [`Error::Malformed`]; [`Error::IndexReused`] if the packet's index was used before, is too old to tell, or
     /// jumps ahead so far that a receiver would misjudge it; [`Error::TooManyStreams`]; [`Error::KeyExhausted`].
     /// Buffer and context are then unchanged.
     pub fn protect_rtp(&mut self, buf: &mut Vec<u8>, start: usize) -> Result<(), Error> {
-        let header = RtpHeader::parse(buf.get(start..).unwrap_or_default())?;
+        let packet = buf.get(start..).unwrap_or_default();
+        let header = RtpHeader::parse(packet)?;
+        if self.is_cryptex && Hidden::marked(packet).is_some() {
+            return Err(ParseError::AlreadyEncrypted.into());
+        }
         let slot = self.rtp_sent.find(header.ssrc)?;
         let index = match self.rtp_sent.window(slot) {
             None => u64::from(header.sequence_number),
@@ -77,18 +96,22 @@ impl Context {
         };
         // Used up before it is used: whatever happens, the nonce does not come again.
         self.rtp_sent.record(slot, header.ssrc, index);
-        self.cipher.seal_rtp(buf, start, header.len, header.ssrc, index);
+        match self.is_cryptex.then(|| Hidden::mark(buf, start)).flatten() {
+            None => self.cipher.seal_rtp(buf, start, header.len, header.ssrc, index),
+            Some(Hidden { csrcs: 0 }) => self.cipher.seal_rtp(buf, start, CLEAR, header.ssrc, index),
+            Some(hidden) => self.cipher.seal_gathered(buf, start, hidden, header.ssrc, index),
+        }
         Ok(())
     }
 
     /// Opens an SRTP packet in place and returns the length of the plain RTP packet.
     ///
     /// `packet` is the whole datagram: RTP header, encrypted payload, authentication tag.
-    /// The header is left as it was (RFC 3711 §3.1); the tag's bytes after the returned length are garbage.
+    /// The header is left as it was (RFC 3711 §3.1), or with [Cryptex](Self::set_cryptex) becomes what it was; the tag's bytes after the returned length are garbage.
     ///
     /// # Errors
     /// [`Error::Malformed`]; [`Error::Unauthentic`] if the tag does not match; [`Error::Replayed`] if the index was
-    /// seen or is older than the window (1,024 packets); [`Error::TooManyStreams`]; [`Error::KeyExhausted`].
+    /// seen or is older than the [window](crate::REPLAY_WINDOW); [`Error::TooManyStreams`]; [`Error::KeyExhausted`].
     /// The context is then unchanged; the buffer's content is unspecified.
     pub fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<usize, Error> {
         let header = RtpHeader::parse(packet)?;
@@ -105,8 +128,11 @@ impl Context {
                 index
             }
         };
-        let plain_len =
-            self.cipher.open_rtp(packet, header.len, header.ssrc, index).map_err(|_| Error::Unauthentic)?;
+        let plain_len = match self.is_cryptex.then(|| Hidden::marked(packet)).flatten() {
+            None => self.cipher.open_rtp(packet, header.len, header.ssrc, index),
+            Some(hidden) => self.cipher.open_gathered(packet, hidden, header.ssrc, index),
+        }
+        .map_err(|_| Error::Unauthentic)?;
         self.rtp_received.record(slot, header.ssrc, index);
         Ok(plain_len)
     }
@@ -133,7 +159,7 @@ impl Context {
     /// A packet without the E flag is not decrypted, only checked.
     ///
     /// # Errors
-    /// As [`unprotect_rtp`](Self::unprotect_rtp); the replay window counts per SSRC here too.
+    /// As [`unprotect_rtp`](Self::unprotect_rtp), with a [window](crate::RTCP_REPLAY_WINDOW) of its own for each SSRC.
     pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, Error> {
         let needed = RTCP_FIXED + self.profile.rtcp_overhead();
         let ssrc = rtcp_ssrc(packet)?;
@@ -157,6 +183,7 @@ impl Context {
     pub fn for_each_region(&self, mut each: impl FnMut(*const u8, usize)) {
         self.cipher.rtp_region(&mut each);
         self.rtp_sent.region(&mut each);
+        self.rtp_received.region(&mut each);
     }
 
     /// The profile this context was made for.

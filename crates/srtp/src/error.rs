@@ -58,4 +58,7 @@ pub enum ParseError {
     /// The first two bits are not RTP version 2.
     #[error("not RTP version 2")]
     BadVersion,
+    /// A packet that is to be protected by Cryptex has the mark of one that is (RFC 9335 §5): no receiver could tell.
+    #[error("the header extension says that it is encrypted already")]
+    AlreadyEncrypted,
 }

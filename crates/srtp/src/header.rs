@@ -5,7 +5,7 @@ use crate::error::ParseError;
 /// Longest packet taken: what a UDP datagram can hold.
 pub(crate) const MAX_PACKET: usize = 65_535;
 
-const RTP_FIXED: usize = 12;
+pub(crate) const RTP_FIXED: usize = 12;
 /// RFC 3550 §6.4.1: the first word and the sender's SSRC stay in the clear.
 pub(crate) const RTCP_FIXED: usize = 8;
 

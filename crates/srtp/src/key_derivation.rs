@@ -35,7 +35,7 @@ pub(crate) fn derive<const N: usize>(
 
     let mut out = Zeroizing::new([0; N]);
     match profile {
-        Profile::Aes128CmHmacSha1_80 | Profile::AeadAes128Gcm => {
+        Profile::Aes128CmHmacSha1_80 | Profile::Aes128CmHmacSha1_32 | Profile::AeadAes128Gcm => {
             Ctr128BE::<Aes128>::new_from_slices(key, &block[..])
                 .expect("Context::new checked the key's length")
                 .apply_keystream(&mut out[..]);

@@ -2,6 +2,7 @@
 
 mod cipher;
 mod context;
+mod cryptex;
 mod error;
 mod header;
 mod key_derivation;
@@ -12,4 +13,4 @@ mod stream;
 pub use context::{Context, MAX_STREAMS};
 pub use error::{Error, ParseError};
 pub use profile::Profile;
-pub use replay::REPLAY_WINDOW;
+pub use replay::{REPLAY_WINDOW, RTCP_REPLAY_WINDOW, SEND_WINDOW};

@@ -31,14 +31,14 @@ pub(crate) fn nearest_index(highest: u64, sequence_number: u16) -> Option<u64> {
 /// The windows of all SSRCs of one kind and direction: few, so a scan is the cheapest look-up. Most packets need none:
 /// they are of the same SSRC as the packet before.
 #[derive(Default)]
-pub(crate) struct Streams {
-    streams: Vec<Stream>,
+pub(crate) struct Streams<const WORDS: usize> {
+    streams: Vec<Stream<WORDS>>,
     last: usize,
 }
 
-struct Stream {
+struct Stream<const WORDS: usize> {
     ssrc: u32,
-    window: ReplayWindow,
+    window: ReplayWindow<WORDS>,
 }
 
 /// Where an SSRC's window is, or that it has none yet.
@@ -48,10 +48,10 @@ pub(crate) enum Slot {
     New,
 }
 
-impl Streams {
+impl<const WORDS: usize> Streams<WORDS> {
     pub(crate) fn region(&self, each: &mut impl FnMut(*const u8, usize)) {
         let streams = self.streams.get(self.last..).unwrap_or_default();
-        each(streams.as_ptr().cast(), size_of::<Stream>().min(size_of_val(streams)));
+        each(streams.as_ptr().cast(), size_of::<Stream<WORDS>>().min(size_of_val(streams)));
     }
 
     /// # Errors
@@ -67,7 +67,7 @@ impl Streams {
         }
     }
 
-    pub(crate) fn window(&self, slot: Slot) -> Option<&ReplayWindow> {
+    pub(crate) fn window(&self, slot: Slot) -> Option<&ReplayWindow<WORDS>> {
         match slot {
             Slot::Known(at) => self.streams.get(at).map(|stream| &stream.window),
             Slot::New => None,

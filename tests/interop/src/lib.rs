@@ -8,6 +8,7 @@ pub mod namespace;
 pub mod process;
 pub mod rig;
 pub mod server;
+pub mod tools;
 pub mod web;
 
 mod error;

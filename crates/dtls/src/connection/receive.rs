@@ -213,6 +213,7 @@ impl Connection {
         let handled = self.handle_messages();
         self.acknowledge_later();
         if is_repeat && self.exchange.flight.may_repeat(self.now) {
+            self.exchange.flight.count_loss();
             self.send_flight();
         }
         handled.and(outcome)

@@ -10,7 +10,8 @@ use super::*;
 use crate::handshake::Fragment;
 use crate::handshake13::schedule::Schedule;
 use crate::message::HandshakeType;
-use crate::{Certificate, Refusal, Version, suite};
+use crate::record::layer::Epoch;
+use crate::{Certificate, Version, suite};
 
 fn certificates() -> &'static [Certificate; 2] {
     static MADE: std::sync::OnceLock<[Certificate; 2]> = std::sync::OnceLock::new();

@@ -26,11 +26,11 @@ const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_millis(400);
 /// A message is not cut into pieces shorter than this to fill the end of a datagram.
 const MIN_PIECE: usize = 32;
-/// Datagrams may be too large for the path, which swallows them in silence: after this many time-outs in a row...
+/// Datagrams may be too large for the path, which swallows them in silence: after this many losses in a row...
 const LARGE_TRIES: u32 = 3;
 /// ...they are made smaller (RFC 9147 §4.4), by this much at most...
 const SMALLER: usize = 900;
-/// ...and after this many time-outs still smaller, to what any path takes.
+/// ...and after this many still smaller, to what any path takes.
 const SMALL_TRIES: u32 = 6;
 const SMALLEST: usize = 500;
 /// Records whose ACK would still mean something to us; the oldest are forgotten.
@@ -61,7 +61,7 @@ pub(crate) struct Flight {
     sent: VecDeque<(RecordNumber, Vec<Piece>)>,
     initial: Duration,
     interval: Duration,
-    timeouts: u32,
+    losses: u32,
     began: Option<Instant>,
     last_sent: Option<Instant>,
     deadline: Option<Instant>,
@@ -76,7 +76,7 @@ impl Flight {
             sent: VecDeque::new(),
             initial,
             interval: initial,
-            timeouts: 0,
+            losses: 0,
             began: None,
             last_sent: None,
             deadline: None,
@@ -87,7 +87,7 @@ impl Flight {
     /// already been sent again.
     pub(crate) fn set_round_trip(&mut self, round_trip: Duration) {
         self.initial = (round_trip + round_trip / 2).clamp(SHORTEST, LONGEST);
-        if self.timeouts == 0 {
+        if self.losses == 0 {
             self.interval = self.initial;
             if let (Some(sent), Some(_)) = (self.last_sent, self.deadline) {
                 self.deadline = Some(sent + self.interval);
@@ -102,7 +102,7 @@ impl Flight {
         self.is_unsent = true;
         self.is_timed = is_timed;
         self.interval = self.initial;
-        self.timeouts = 0;
+        self.losses = 0;
     }
 
     /// As [`Self::begin`], long after the handshake: the clock of the back-off starts anew.
@@ -167,7 +167,7 @@ impl Flight {
     /// How long to wait for an answer to what is no flight; longer each time.
     pub(crate) fn pause(&mut self, now: Instant) -> Duration {
         let pause = self.interval;
-        self.back_off(now);
+        self.lengthen(now);
         pause
     }
 
@@ -208,13 +208,22 @@ impl Flight {
 
     /// A longer interval, after a time-out without an answer.
     pub(crate) fn back_off(&mut self, now: Instant) {
+        self.lengthen(now);
+        self.count_loss();
+    }
+
+    fn lengthen(&mut self, now: Instant) {
         let (next, cap) = if self.age(now) < EARLY {
             (self.interval * 3 / 2, EARLY_CAP)
         } else {
             (self.interval * 2, LATE_CAP)
         };
         self.interval = next.min(cap.max(self.initial));
-        self.timeouts = self.timeouts.saturating_add(1);
+    }
+
+    /// The flight did not arrive, as a time-out or the peer's repetition of its own shows.
+    pub(crate) fn count_loss(&mut self) {
+        self.losses = self.losses.saturating_add(1);
     }
 
     /// Starts the timer for an answer.
@@ -233,7 +242,7 @@ impl Flight {
         self.is_unsent = false;
         self.began.get_or_insert(now);
         self.last_sent = Some(now);
-        let mtu = match self.timeouts {
+        let mtu = match self.losses {
             ..LARGE_TRIES => mtu,
             LARGE_TRIES..SMALL_TRIES => mtu.min(SMALLER),
             _ => mtu.min(SMALLEST),

@@ -41,4 +41,13 @@ impl Side {
     pub(crate) fn is_dtls13(&self) -> bool {
         matches!(self, Self::Client13(_) | Self::Server13(_))
     }
+
+    /// All that we lack is the peer's last flight.
+    pub(crate) fn is_peer_ahead(&self) -> bool {
+        match self {
+            Self::Server13(_) => true,
+            Self::Client12(client) => client.has_finished(),
+            _ => false,
+        }
+    }
 }

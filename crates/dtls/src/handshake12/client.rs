@@ -53,6 +53,11 @@ impl Client {
         Self { state: State::AwaitCertificate { agreed } }
     }
 
+    /// Our Finished is on its way.
+    pub(crate) fn has_finished(&self) -> bool {
+        matches!(self.state, State::AwaitFinished { .. })
+    }
+
     pub(crate) fn handle_message(
         &mut self,
         exchange: &mut Exchange,

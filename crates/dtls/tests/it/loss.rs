@@ -197,3 +197,29 @@ fn a_cookie_is_asked_for_and_returned() {
     let make = || Pair::with(|_| (), |config| config.require_cookie = true);
     for_each_datagram(make, Fate::Drop, Duration::from_millis(300));
 }
+
+/// RFC 9147 §4.4: a path that swallows large datagrams says nothing about it.
+#[test]
+fn where_large_datagrams_vanish_smaller_ones_are_tried() {
+    for (path, limit) in [(1000, 2), (600, 5)] {
+        for make in [Pair::new, Pair::dtls13, Pair::post_quantum] {
+            let mut pair = make();
+            pair.run_with(LIMIT, &mut |_, _, bytes| {
+                if bytes.len() > path { Fate::Drop } else { Fate::Deliver }
+            });
+            assert!(pair.both_connected(), "{path}: {:?} {:?}", pair.client.closed, pair.server.closed);
+            assert!(pair.elapsed() < Duration::from_secs(limit), "{path}: {:?}", pair.elapsed());
+        }
+    }
+}
+
+#[test]
+fn the_first_time_out_follows_the_round_trip() {
+    for (round_trip, first) in [(1, 50), (40, 60), (100, 150), (300, 400), (5000, 400)] {
+        let mut pair = Pair::new();
+        pair.client.connection.set_round_trip(Duration::from_millis(round_trip));
+        while pair.client.connection.poll_transmit(pair.now, &mut Vec::new()).is_some() {}
+        let timeout = pair.client.connection.poll_timeout().unwrap() - pair.now;
+        assert_eq!(timeout, Duration::from_millis(first), "{round_trip} ms");
+    }
+}

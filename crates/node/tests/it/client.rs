@@ -110,6 +110,11 @@ impl Client {
         self.socket.set_nonblocking(true).expect("it is a socket");
     }
 
+    /// Sends any bytes from its address.
+    pub(crate) fn send(&self, bytes: &[u8], to: SocketAddr) {
+        let _ = self.socket.send_to(bytes, to);
+    }
+
     /// One turn of the client's loop; it never waits.
     pub(crate) fn turn(&mut self) {
         let now = Instant::now();

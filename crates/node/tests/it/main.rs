@@ -2,5 +2,6 @@
 
 mod client;
 mod drivers;
+mod hostile;
 mod life;
 mod workers;

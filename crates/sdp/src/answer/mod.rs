@@ -8,7 +8,7 @@ mod transport;
 
 pub use error::AnswerError;
 pub(crate) use section::{OutgoingTracks, bandwidths, describe_outgoing, local_transport};
-pub(crate) use transport::{bundle_tag, remote};
+pub(crate) use transport::{bundle_tag, remote, takes_cryptex};
 
 use self::codec::Chosen;
 pub use self::codec::plays;
@@ -77,9 +77,11 @@ pub fn answer(offer: &Session, capabilities: &Capabilities, local: &Local) -> Re
     check_directions(judged.iter().flatten(), capabilities.direction)?;
     let tag = bundle_tag(offer, &accepted)?;
     let setup = transport::answered_setup(offer.transport_of(tag).setup, local.setup)?;
-    let remote = remote(offer, tag, setup)?;
+    let mut remote = remote(offer, tag, setup)?;
+    remote.cryptex = local.cryptex && takes_cryptex(offer, &accepted);
 
     let mut session = header(offer, &accepted, local);
+    session.transport.cryptex = remote.cryptex && offer.transport.cryptex;
     let mut media = Vec::with_capacity(offer.media.len());
     let mut outgoing = OutgoingTracks::new(local);
     for (index, (offered, judged)) in offer.media.iter().zip(judged).enumerate() {
@@ -91,6 +93,7 @@ pub fn answer(offer: &Session, capabilities: &Capabilities, local: &Local) -> Re
         let direction = negotiated.direction;
         let mut section = section::accepted(offered, direction, codecs, extensions);
         section.transport = local_transport(local, setup, core::ptr::eq(offered, tag));
+        section.transport.cryptex = remote.cryptex && offered.transport.cryptex;
         section.extmap_allow_mixed = offered.extmap_allow_mixed && !offer.extmap_allow_mixed;
         if direction.receives() && offered.kind == MediaKind::Video {
             section.bandwidths = bandwidths(capabilities.max_video_bitrate);

@@ -54,6 +54,7 @@ pub(crate) fn local_transport(local: &Local, setup: Setup, is_tag: bool) -> Tran
         setup: Some(setup),
         candidates: if is_tag { local.candidates.iter().map(candidate).collect() } else { Vec::new() },
         end_of_candidates: is_tag && local.end_of_candidates,
+        cryptex: false,
     }
 }
 

@@ -43,6 +43,12 @@ pub(crate) fn remote(session: &Session, tag: &Media, setup: Setup) -> Result<Rem
     if is_valid { Ok(remote) } else { Err(AnswerError::InvalidIceCredentials) }
 }
 
+/// Whether a description says `a=cryptex` of every section that has media: of one bundle all say it or none (RFC 9335 §4), so
+/// that a packet can be assigned whose section is named in an encrypted extension. Some but not all is taken for none.
+pub(crate) fn takes_cryptex(session: &Session, accepted: &[&Media]) -> bool {
+    accepted.iter().all(|media| media.transport.cryptex || session.transport.cryptex)
+}
+
 /// Our part in the handshake, from what the offer says; `preferred` where it leaves the choice.
 ///
 /// Without the attribute the offerer begins (RFC 4145 §4, RFC 8842 §5.3).

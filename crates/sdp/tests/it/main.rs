@@ -1,6 +1,7 @@
 //! Behaviour of the crate through its public API.
 
 mod corpus;
+mod cryptex;
 mod errors;
 mod fragment;
 mod other_clients;

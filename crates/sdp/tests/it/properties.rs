@@ -109,6 +109,7 @@ fn check_answer(offer: &Session, answer: &Answer) {
         assert!(answered.rtcp_mux && offered.rtcp_mux);
         assert!(!answered.rtcp_rsize || offered.rtcp_rsize);
         assert!(!answered.extmap_allow_mixed || offered.extmap_allow_mixed);
+        assert!(!answered.transport.cryptex || offered.transport.cryptex);
     }
     assert!(!session.extmap_allow_mixed || offer.extmap_allow_mixed);
     let mut mids = session.bundle().map(|bundle| bundle.mids.clone()).unwrap_or_default();

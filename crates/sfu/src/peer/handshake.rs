@@ -49,9 +49,9 @@ impl Peer {
         message.is_some() && self.waiting.iter().any(|waiting| waiting.get(RECORD_HEADER..) == message)
     }
 
-    /// Are we the DTLS client, without keys yet, and is there something of the server that waits?
-    pub(crate) fn is_client_about_to_finish(&self) -> bool {
-        self.srtp.is_none() && self.handshake.role == dtls::Role::Client && !self.waiting.is_empty()
+    /// May the remote have its keys already, and does something of its handshake wait that gives us ours?
+    pub(crate) fn is_about_to_finish(&self) -> bool {
+        !self.waiting.is_empty() && self.dtls.as_ref().is_some_and(|dtls| dtls.is_peer_ahead())
     }
 
     /// Takes one of the DTLS datagrams that wait.
@@ -82,7 +82,7 @@ impl Peer {
         if self.dtls.is_some() || self.handshake.fingerprints.is_empty() {
             return;
         }
-        let Handshake { config, role, fingerprints, seed } = &mut self.handshake;
+        let Handshake { config, role, fingerprints, seed, .. } = &mut self.handshake;
         let fingerprints = std::mem::take(fingerprints);
         match dtls::Connection::new(config.clone(), *role, fingerprints, *seed, now) {
             Ok(dtls) => self.dtls = Some(Box::new(dtls)),
@@ -99,8 +99,8 @@ impl Peer {
                 dtls::Event::Closed { reason } => {
                     let reason = match reason {
                         dtls::CloseReason::CloseNotify => CloseReason::ClosedByPeer,
-                        _ if self.srtp.is_none() => CloseReason::HandshakeFailed,
-                        _ => CloseReason::ClosedByPeer,
+                        // In DTLS 1.3 a client has its keys before the server has looked at its certificate.
+                        _ => CloseReason::HandshakeFailed,
                     };
                     self.effects.push_back(Effect::Closed(reason));
                 }
@@ -148,7 +148,9 @@ impl Peer {
         self.given = Some(Box::new((profile, srtp)));
     }
 
-    fn connect(&mut self, now: Instant, srtp: Srtp, security: Security) {
+    fn connect(&mut self, now: Instant, mut srtp: Srtp, security: Security) {
+        srtp.inbound.set_cryptex(self.handshake.cryptex);
+        srtp.outbound.set_cryptex(self.handshake.cryptex);
         self.srtp = Some(srtp);
         self.security = Some(security);
         if matches!(self.state, State::Pending(_)) {

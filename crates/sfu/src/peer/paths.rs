@@ -5,7 +5,7 @@ use std::time::Instant;
 use headwater_ice::{self as ice, Path};
 use headwater_stun as stun;
 
-use super::{CHECK_RESPONSE, Effect, HOLDS_FOR, Ice, Peer};
+use super::{CHECK_RESPONSE, Effect, HOLDS_FOR, Ice, NOTED_EVERY, Peer};
 use crate::event::CloseReason;
 
 impl Peer {
@@ -51,6 +51,12 @@ impl Peer {
     }
 
     pub(super) fn note_received(&mut self, now: Instant, path: &Path) {
+        // Media comes so often that the agent, which counts in seconds, need not hear of each packet.
+        let is_known =
+            |(heard, at): (Path, Instant)| heard == *path && now.saturating_duration_since(at) < NOTED_EVERY;
+        if self.heard.is_some_and(is_known) {
+            return;
+        }
         self.heard = Some((*path, now));
         match &mut self.ice {
             Ice::Lite(agent) => agent.note_received(now, path),

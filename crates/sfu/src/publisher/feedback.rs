@@ -1,12 +1,24 @@
 //! What a publisher is told: reports, what to send again, key frames, arrival times.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use headwater_rtp::rtcp::{Builder, FirEntry};
 use headwater_rtp::{NtpAnchor, Ssrc};
 
 use super::{Line, Publisher, REPORT_INTERVAL, Source};
 use crate::track::{Kind, Track};
+
+/// Bytes of a usual report of arrival times, with those of its UDP and IP headers.
+const FEEDBACK_BYTES: u64 = 68;
+/// It is to take at most one in this many of what comes in.
+const FEEDBACK_PART: u64 = 20;
+
+/// Time between reports of arrival times for who sent so many bytes between two receiver reports: they are to cost a
+/// twentieth of what they report on.
+pub(super) fn interval(bytes: u64) -> Duration {
+    let millis = REPORT_INTERVAL.as_millis() as u64 * FEEDBACK_BYTES * FEEDBACK_PART / bytes.max(1);
+    Duration::from_millis(millis.clamp(50, 250))
+}
 
 impl Publisher {
     /// Appends the RTCP that is due. Returns `false` if none is.
@@ -27,6 +39,7 @@ impl Publisher {
         }
         if now >= self.next_report {
             self.next_report = now + REPORT_INTERVAL;
+            self.adapt_feedback();
             self.report(now, clock, rtcp);
             any = true;
         }
@@ -35,6 +48,12 @@ impl Publisher {
         let media = self.sources.first().map_or(Ssrc(0), |source| source.ssrc);
         // Alone in its datagram, since it may fill one; the caller comes again.
         any || self.transport_cc.poll_feedback(now, self.ssrc, media, rtcp)
+    }
+
+    /// Arrival times are told less often to who sends little.
+    fn adapt_feedback(&mut self) {
+        let bytes = self.received.bytes - std::mem::replace(&mut self.reported_bytes, self.received.bytes);
+        self.transport_cc.set_interval(interval(bytes));
     }
 
     /// When [`poll_feedback`](Self::poll_feedback) next has something to say.

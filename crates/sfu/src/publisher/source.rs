@@ -9,6 +9,12 @@ use headwater_rtp::receive::{NackGenerator, Statistics};
 use super::{Line, MAX_SOURCES, Meaning, Publisher, Source};
 
 impl Publisher {
+    /// Calls `each` with the memory, as address and length, that the next packet will need beside the publisher itself.
+    pub(crate) fn for_each_region(&self, mut each: impl FnMut(*const u8, usize)) {
+        each(self.sources.as_ptr().cast(), size_of_val(&self.sources[..]));
+        each(self.lines.as_ptr().cast(), size_of_val(&self.lines[..]));
+    }
+
     pub(super) fn record_transport_sequence(&mut self, packet: &Packet<&[u8]>, received: Instant) {
         // BUNDLE: one id means one thing on all lines (RFC 9143 §9.1), so any line's map will do.
         let id =

@@ -52,3 +52,10 @@ fn what_browsers_probe_with_is_not_taken_for_media() {
     assert_eq!(tracks[0].history.newest().expect("stored").meta.sequence, newest - 1);
     assert_eq!(publisher.received().repaired, 1);
 }
+
+#[test]
+fn who_sends_little_is_told_of_arrivals_less_often() {
+    for (bytes, millis) in [(9_000, 151), (40_000, 50), (312_500, 50), (100, 250), (0, 250)] {
+        assert_eq!(feedback::interval(bytes), Duration::from_millis(millis), "{bytes} bytes a second");
+    }
+}

@@ -34,6 +34,8 @@ pub struct Offered {
 pub struct Offering {
     /// Do we send, or receive?
     pub send: bool,
+    /// Do we offer Cryptex (RFC 9335), which encrypts header extensions too? Default: no.
+    pub cryptex: bool,
     /// The formats to offer, best first; one media line for audio and one for video.
     pub formats: Vec<Format>,
 }
@@ -41,12 +43,12 @@ pub struct Offering {
 impl Offering {
     /// Offers to send these formats.
     pub fn sending(formats: Vec<Format>) -> Self {
-        Self { send: true, formats }
+        Self { send: true, cryptex: false, formats }
     }
 
     /// Offers to receive these formats.
     pub fn receiving(formats: Vec<Format>) -> Self {
-        Self { send: false, formats }
+        Self { send: false, cryptex: false, formats }
     }
 }
 
@@ -61,6 +63,7 @@ impl Sfu {
         let credentials = self.credentials();
         let mut local = self.local(&credentials);
         local.ice_lite = false;
+        local.cryptex = what.cryptex;
         let cname = self.cname();
         let index = self.broadcast(stream);
         if what.send {
@@ -85,6 +88,7 @@ impl Sfu {
             config: self.dtls.clone(),
             role: dtls::Role::Client,
             fingerprints: Vec::new(),
+            cryptex: false,
             seed: self.seeds.seed(),
         };
         let role = if what.send {
@@ -121,7 +125,7 @@ impl Sfu {
         let credentials = Credentials::new(remote.ufrag.clone(), remote.password.clone())
             .map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
         let fingerprints = fingerprints(remote)?;
-        let role = dtls_role(remote.setup);
+        let (role, cryptex) = (dtls_role(remote.setup), remote.cryptex);
         let index = self.peer(peer).ok_or(SignalError::UnknownSession)?.broadcast;
         let lines = self.viewer_lines(index, &negotiated.media, &local);
         let agreements = negotiate::publisher_agreements(&negotiated.media);
@@ -134,7 +138,7 @@ impl Sfu {
                 **publisher = Publisher::new(agreements, ssrc, cname, UNLIMITED, now);
             }
         }
-        entry.expect(fingerprints, role);
+        entry.expect(fingerprints, role, cryptex);
         if let Ice::Full(agent) = entry.ice() {
             if remote.ice_lite {
                 agent.set_remote_is_lite();

@@ -9,6 +9,7 @@ mod life;
 mod media;
 mod memory;
 mod rig;
+mod srtp;
 mod storm;
 mod units;
 mod wired;

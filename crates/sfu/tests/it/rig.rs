@@ -256,6 +256,10 @@ pub(crate) struct Rig {
     pub(crate) answer: String,
     /// Publishers' offers name another certificate than theirs.
     pub(crate) spoil_fingerprint: bool,
+    /// Clients offer Cryptex.
+    pub(crate) offers_cryptex: bool,
+    /// Clients offer these SRTP profiles; without any, the usual ones.
+    pub(crate) srtp_profiles: Vec<u16>,
     start: Instant,
     clients: u8,
 }
@@ -270,7 +274,16 @@ impl Rig {
         let mut net = Network::starting_at(start).link(link).seed(11);
         let server = Node::new(SERVER_ADDRESS, 1, start, configure);
         let server = net.add(server, &[SERVER_ADDRESS.parse().expect("an address")]);
-        Self { net, server, answer: String::new(), spoil_fingerprint: false, start, clients: 0 }
+        Self {
+            net,
+            server,
+            answer: String::new(),
+            spoil_fingerprint: false,
+            offers_cryptex: false,
+            srtp_profiles: Vec::new(),
+            start,
+            clients: 0,
+        }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -280,7 +293,13 @@ impl Rig {
     fn client(&mut self) -> (Node, String) {
         self.clients += 1;
         let address = format!("198.51.100.{}:5000", self.clients);
-        (Node::new(&address, 10 + self.clients, self.now(), |_| {}), address)
+        let profiles = self.srtp_profiles.clone();
+        let configure = |config: &mut Config| {
+            if !profiles.is_empty() {
+                config.srtp_profiles = profiles;
+            }
+        };
+        (Node::new(&address, 10 + self.clients, self.now(), configure), address)
     }
 
     /// A publisher that has posted its offer and got the answer.
@@ -297,7 +316,9 @@ impl Rig {
             .into_iter()
             .filter(|format| if format.codec.is_video() { video } else { audio })
             .collect();
-        let mut offered = node.sfu.offer(now, "stream", &Offering::sending(offered))?;
+        let mut offering = Offering::sending(offered);
+        offering.cryptex = self.offers_cryptex;
+        let mut offered = node.sfu.offer(now, "stream", &offering)?;
         if self.spoil_fingerprint {
             let at = offered.offer.find("a=fingerprint:sha-256 ").expect("every offer has one") + 22;
             let other = if offered.offer[at..].starts_with("00") { "11" } else { "00" };
@@ -334,7 +355,9 @@ impl Rig {
     pub(crate) fn viewer_node(&mut self) -> Result<Node, SignalError> {
         let now = self.now();
         let (mut node, _) = self.client();
-        let offered = node.sfu.offer(now, "stream", &Offering::receiving(vec![vp8(), opus()]))?;
+        let mut offering = Offering::receiving(vec![vp8(), opus()]);
+        offering.cryptex = self.offers_cryptex;
+        let offered = node.sfu.offer(now, "stream", &offering)?;
         let accepted = self.net.get_mut(self.server).sfu.watch(now, "stream", &offered.offer, here())?;
         node.sfu.accept_answer(now, offered.peer, &accepted.answer)?;
         self.answer = accepted.answer;

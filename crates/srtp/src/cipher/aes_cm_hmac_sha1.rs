@@ -1,13 +1,15 @@
-//! AES128_CM_HMAC_SHA1_80 (RFC 3711 §4.1.1, §4.2.1), by the RustCrypto crates.
+//! AES128_CM_HMAC_SHA1_80 and _32 (RFC 3711 §4.1.1, §4.2.1), by the RustCrypto crates.
 
 use aes::Aes128Enc;
 use aes::cipher::KeyInit;
 use subtle::ConstantTimeEq;
 
 use super::{SRTCP_E_FLAG, Unauthentic, aes_cm, hmac_sha1};
+use crate::cryptex::{CLEAR, Hidden};
 use crate::header::RTCP_FIXED;
 
-pub(super) const TAG: usize = 10;
+/// RFC 5764 §4.1.2: RTCP's tag has 80 bits in either profile.
+pub(super) const RTCP_TAG: usize = 10;
 const INDEX_WORD: usize = 4;
 
 pub(crate) struct AesCmHmacSha1 {
@@ -19,11 +21,13 @@ pub(crate) struct Keys {
     cipher: Aes128Enc,
     mac: hmac_sha1::Key,
     salt: [u8; 14],
+    /// Bytes of the tag that are sent.
+    tag: usize,
 }
 
 impl Keys {
-    pub(super) fn new(cipher: &[u8; 16], authentication: &[u8; 20], salt: [u8; 14]) -> Self {
-        Self { cipher: Aes128Enc::new(cipher.into()), mac: hmac_sha1::Key::new(authentication), salt }
+    pub(super) fn new(cipher: &[u8; 16], authentication: &[u8; 20], salt: [u8; 14], tag: usize) -> Self {
+        Self { cipher: Aes128Enc::new(cipher.into()), mac: hmac_sha1::Key::new(authentication), salt, tag }
     }
 
     /// RFC 3711 §4.1.1: IV = salt * 2^16  xor  SSRC * 2^64  xor  index * 2^16
@@ -48,12 +52,12 @@ impl Keys {
 
     fn verify(&self, packet: &[u8], behind: [u8; 4], tag: &[u8]) -> Result<(), Unauthentic> {
         let genuine = self.mac.finish(self.mac.begin(), packet, &behind);
-        if bool::from(genuine[..TAG].ct_eq(tag)) { Ok(()) } else { Err(Unauthentic) }
+        if bool::from(genuine[..self.tag].ct_eq(tag)) { Ok(()) } else { Err(Unauthentic) }
     }
 
     pub(super) fn seal_rtp(&self, buf: &mut Vec<u8>, start: usize, header_len: usize, ssrc: u32, index: u64) {
         let tag = self.seal(&mut buf[start..], header_len, ssrc, index, rollover_counter(index));
-        buf.extend_from_slice(&tag[..TAG]);
+        buf.extend_from_slice(&tag[..self.tag]);
     }
 
     pub(super) fn open_rtp(
@@ -63,10 +67,43 @@ impl Keys {
         ssrc: u32,
         index: u64,
     ) -> Result<usize, Unauthentic> {
-        let plain_len = packet.len() - TAG;
+        let plain_len = packet.len() - self.tag;
         let (sealed, tag) = packet.split_at_mut(plain_len);
         self.verify(sealed, rollover_counter(index), tag)?;
         self.apply_keystream(&mut sealed[header_len..], ssrc, index);
+        Ok(plain_len)
+    }
+
+    /// The tag covers the packet as it is sent, where the parts that are encrypted don't lie together: two passes.
+    pub(super) fn seal_gathered(
+        &self,
+        buf: &mut Vec<u8>,
+        start: usize,
+        hidden: Hidden,
+        ssrc: u32,
+        index: u64,
+    ) {
+        let packet = &mut buf[start..];
+        hidden.gather(packet);
+        self.apply_keystream(&mut packet[CLEAR..], ssrc, index);
+        hidden.scatter(packet);
+        let tag = self.mac.finish(self.mac.begin(), packet, &rollover_counter(index));
+        buf.extend_from_slice(&tag[..self.tag]);
+    }
+
+    pub(super) fn open_gathered(
+        &self,
+        packet: &mut [u8],
+        hidden: Hidden,
+        ssrc: u32,
+        index: u64,
+    ) -> Result<usize, Unauthentic> {
+        let plain_len = packet.len() - self.tag;
+        let (sealed, tag) = packet.split_at_mut(plain_len);
+        self.verify(sealed, rollover_counter(index), tag)?;
+        hidden.gather(sealed);
+        self.apply_keystream(&mut sealed[CLEAR..], ssrc, index);
+        hidden.scatter(sealed);
         Ok(plain_len)
     }
 
@@ -75,7 +112,7 @@ impl Keys {
         let index_word = (index | SRTCP_E_FLAG).to_be_bytes();
         let tag = self.seal(&mut buf[start..], RTCP_FIXED, ssrc, index.into(), index_word);
         buf.extend_from_slice(&index_word);
-        buf.extend_from_slice(&tag[..TAG]);
+        buf.extend_from_slice(&tag[..self.tag]);
     }
 
     pub(super) fn open_rtcp(
@@ -84,7 +121,7 @@ impl Keys {
         ssrc: u32,
         index_word: u32,
     ) -> Result<usize, Unauthentic> {
-        let (authenticated, tag) = packet.split_at_mut(packet.len() - TAG);
+        let (authenticated, tag) = packet.split_at_mut(packet.len() - self.tag);
         let plain_len = authenticated.len() - INDEX_WORD;
         self.verify(&authenticated[..plain_len], index_word.to_be_bytes(), tag)?;
         if index_word & SRTCP_E_FLAG != 0 {

@@ -13,6 +13,7 @@ pub(crate) use aes_cm_hmac_sha1::AesCmHmacSha1;
 pub(crate) use aes_gcm::AesGcm;
 
 use crate::{
+    cryptex::{CLEAR, Hidden},
     key_derivation::{Label, derive},
     profile::Profile,
 };
@@ -42,18 +43,22 @@ impl Cipher {
     /// The lengths of `key` and `salt` were checked against `profile` before.
     pub(crate) fn new(profile: Profile, key: &[u8], salt: &[u8]) -> Self {
         match profile {
-            Profile::Aes128CmHmacSha1_80 => Self::AesCmHmacSha1(Box::new(AesCmHmacSha1 {
-                rtp: aes_cm_hmac_sha1::Keys::new(
-                    &derive(profile, key, salt, Label::RtpEncryption),
-                    &derive(profile, key, salt, Label::RtpAuthentication),
-                    *derive(profile, key, salt, Label::RtpSalt),
-                ),
-                rtcp: aes_cm_hmac_sha1::Keys::new(
-                    &derive(profile, key, salt, Label::RtcpEncryption),
-                    &derive(profile, key, salt, Label::RtcpAuthentication),
-                    *derive(profile, key, salt, Label::RtcpSalt),
-                ),
-            })),
+            Profile::Aes128CmHmacSha1_80 | Profile::Aes128CmHmacSha1_32 => {
+                Self::AesCmHmacSha1(Box::new(AesCmHmacSha1 {
+                    rtp: aes_cm_hmac_sha1::Keys::new(
+                        &derive(profile, key, salt, Label::RtpEncryption),
+                        &derive(profile, key, salt, Label::RtpAuthentication),
+                        *derive(profile, key, salt, Label::RtpSalt),
+                        profile.rtp_overhead(),
+                    ),
+                    rtcp: aes_cm_hmac_sha1::Keys::new(
+                        &derive(profile, key, salt, Label::RtcpEncryption),
+                        &derive(profile, key, salt, Label::RtcpAuthentication),
+                        *derive(profile, key, salt, Label::RtcpSalt),
+                        aes_cm_hmac_sha1::RTCP_TAG,
+                    ),
+                }))
+            }
             Profile::AeadAes128Gcm => Self::AesGcm(Box::new(AesGcm {
                 rtp: aes_gcm::Keys::new(
                     &derive::<16>(profile, key, salt, Label::RtpEncryption)[..],
@@ -99,6 +104,46 @@ impl Cipher {
         }
     }
 
+    /// Encrypts what Cryptex hides and the payload, of a packet with contributing sources, and appends the tag.
+    pub(crate) fn seal_gathered(
+        &self,
+        buf: &mut Vec<u8>,
+        start: usize,
+        hidden: Hidden,
+        ssrc: u32,
+        index: u64,
+    ) {
+        match self {
+            Self::AesCmHmacSha1(cipher) => cipher.rtp.seal_gathered(buf, start, hidden, ssrc, index),
+            Self::AesGcm(cipher) => {
+                hidden.gather(&mut buf[start..]);
+                cipher.rtp.seal_rtp(buf, start, CLEAR, ssrc, index);
+                hidden.scatter(&mut buf[start..]);
+            }
+        }
+    }
+
+    /// Checks the tag, decrypts what Cryptex hides and the payload, and takes the mark off; returns the plain length.
+    pub(crate) fn open_gathered(
+        &self,
+        packet: &mut [u8],
+        hidden: Hidden,
+        ssrc: u32,
+        index: u64,
+    ) -> Result<usize, Unauthentic> {
+        let plain_len = match self {
+            Self::AesCmHmacSha1(cipher) => cipher.rtp.open_gathered(packet, hidden, ssrc, index)?,
+            Self::AesGcm(cipher) => {
+                hidden.gather(packet);
+                let plain_len = cipher.rtp.open_rtp(packet, CLEAR, ssrc, index)?;
+                hidden.scatter(packet);
+                plain_len
+            }
+        };
+        hidden.unmark(packet);
+        Ok(plain_len)
+    }
+
     /// Encrypts all but the first eight bytes of `buf[start..]`, appends tag and index with the E flag.
     pub(crate) fn seal_rtcp(&self, buf: &mut Vec<u8>, start: usize, ssrc: u32, index: u32) {
         match self {
@@ -110,7 +155,7 @@ impl Cipher {
     /// The word of E flag and index, where this profile has it.
     pub(crate) fn srtcp_index_word(&self, packet: &[u8]) -> Option<u32> {
         let before = match self {
-            Self::AesCmHmacSha1(_) => packet.len().checked_sub(aes_cm_hmac_sha1::TAG)?,
+            Self::AesCmHmacSha1(_) => packet.len().checked_sub(aes_cm_hmac_sha1::RTCP_TAG)?,
             Self::AesGcm(_) => packet.len(),
         };
         packet.get(..before)?.last_chunk().copied().map(u32::from_be_bytes)

@@ -19,6 +19,7 @@ fn rfc_3711_b2_keystream_comes_out() {
         &text("session_key_hex").try_into().unwrap(),
         &[0; 20],
         text("session_salt_hex").try_into().unwrap(),
+        10,
     );
     let mut keystream = vec![0; 65_282 * 16];
     keys.apply_keystream(&mut keystream, 0, 0);
@@ -109,7 +110,7 @@ fn aes_cm_with_its_tag_is_what_ctr_and_hmac_make() {
 
     let (key, authentication, salt) = ([3; 16], [4; 20], [5; 14]);
     let (ssrc, index) = (0x1234_5678_u32, 0x0001_fffe_u64);
-    let keys = aes_cm_hmac_sha1::Keys::new(&key, &authentication, salt);
+    let keys = aes_cm_hmac_sha1::Keys::new(&key, &authentication, salt, 10);
     for header_len in [12, 13, 20, 64, 100] {
         for length in (0..300).chain(1150..1220).map(|payload_len| header_len + payload_len) {
             let plain: Vec<u8> = (0..length).map(|at| at as u8).collect();

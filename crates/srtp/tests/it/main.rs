@@ -1,5 +1,6 @@
 //! Behaviour of the crate through its public API.
 
+mod cryptex;
 mod hostile;
 mod properties;
 mod replay;
@@ -9,8 +10,12 @@ mod vectors;
 
 use headwater_srtp::{Context, Profile};
 
-pub(crate) const PROFILES: [Profile; 3] =
-    [Profile::Aes128CmHmacSha1_80, Profile::AeadAes128Gcm, Profile::AeadAes256Gcm];
+pub(crate) const PROFILES: [Profile; 4] = [
+    Profile::Aes128CmHmacSha1_80,
+    Profile::AeadAes128Gcm,
+    Profile::AeadAes256Gcm,
+    Profile::Aes128CmHmacSha1_32,
+];
 
 /// Both ends of one direction.
 pub(crate) fn pair(profile: Profile) -> (Context, Context) {

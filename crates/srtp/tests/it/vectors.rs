@@ -16,6 +16,7 @@ fn cases() -> Vec<(Profile, bool, Value)> {
         .filter_map(|case| {
             let profile = match case["profile"].as_str()? {
                 "SRTP_AES128_CM_HMAC_SHA1_80" => Profile::Aes128CmHmacSha1_80,
+                "SRTP_AES128_CM_HMAC_SHA1_32" => Profile::Aes128CmHmacSha1_32,
                 "SRTP_AEAD_AES_128_GCM" => Profile::AeadAes128Gcm,
                 "SRTP_AEAD_AES_256_GCM" => Profile::AeadAes256Gcm,
                 _ => return None,
@@ -23,7 +24,7 @@ fn cases() -> Vec<(Profile, bool, Value)> {
             Some((profile, case["variant"] == "rtcp", case.clone()))
         })
         .collect();
-    assert_eq!(cases.len(), 12, "three profiles, four variants");
+    assert_eq!(cases.len(), 16, "four profiles, four variants");
     cases
 }
 

@@ -12,4 +12,5 @@ mod media;
 mod pages;
 mod refusals;
 mod signalling;
+mod srtp;
 mod stage;

@@ -136,13 +136,13 @@ fn fragments_under_protection_may_overlap_and_be_empty_but_not_lie_about_their_m
     carry(&mut client, &mut server);
     carry(&mut server, &mut client);
     take(&mut client);
-    let mut number = client.exchange.next_message_seq - 3;
+    let first = client.exchange.next_message_seq - 3;
     let mut messages = Vec::new();
     client.exchange.flight.falsify(|kind, _, body| {
         messages.push((kind, body.clone()));
         true
     });
-    for (kind, body) in messages {
+    for (number, (kind, body)) in (first..).zip(messages) {
         let mut send = |length, offset, data: &[u8]| {
             let mut content = Vec::new();
             Fragment::new(kind, length, number, offset, data).emit(&mut content);
@@ -162,7 +162,6 @@ fn fragments_under_protection_may_overlap_and_be_empty_but_not_lie_about_their_m
         for start in starts {
             assert_eq!(send(len, start, &body[start..len.min(start + 50)]), Ok(()));
         }
-        number += 1;
     }
     assert!(server.is_connected());
     settle(&mut client, &mut server);
