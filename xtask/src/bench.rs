@@ -66,6 +66,10 @@ fn glass(root: &Path, arguments: &[&str]) -> Result<(), String> {
 fn bench(root: &Path, source: &Path, name: Option<&str>, options: &str) -> Result<(), String> {
     let mut command = cargo(source, "bench --package");
     command.arg(PACKAGE).env("CARGO_TARGET_DIR", target_dir(root));
+    if name.is_none_or(|name| name == "handshake") && has_openssl(source)? {
+        crate::setup::libssl()?;
+        command.args(["--features", "openssl"]);
+    }
     if let Some(name) = name {
         command.args(["--bench", name]);
     }
@@ -73,6 +77,14 @@ fn bench(root: &Path, source: &Path, name: Option<&str>, options: &str) -> Resul
         command.args(["--benches", "--"]).args(options.split_whitespace());
     }
     run_command(&mut command)
+}
+
+/// Whether the benches at `source` can have OpenSSL as a row: older revisions cannot.
+fn has_openssl(source: &Path) -> Result<bool, String> {
+    let path = source.join("benches/Cargo.toml");
+    let manifest = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let manifest: toml::Table = manifest.parse().map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(manifest.get("features").is_some_and(|features| features.get("openssl").is_some()))
 }
 
 /// Checks a revision out beside the build.

@@ -309,6 +309,14 @@ impl Agent {
         self.selected
     }
 
+    /// How long the answer to a check took along the selected path. `None` if no check was answered that was sent once
+    /// only: of two sendings nobody knows which was answered.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        let checklist = &self.current.checklist;
+        checklist.by_path(&self.selected?).and_then(|id| checklist.get(id))?.round_trip
+    }
+
     /// Whether the selected path was nominated, by us or by the peer.
     #[must_use]
     pub const fn is_nominated(&self) -> bool {
@@ -453,6 +461,8 @@ impl Agent {
         };
         match outcome {
             Outcome::Success(mapped) => {
+                pair.round_trip =
+                    pair.transaction().and_then(|it| it.round_trip(self.now)).or(pair.round_trip);
                 pair.state = State::Succeeded { at: self.now, nominating: None };
                 let (foundation, is_nominated_by_peer) = (pair.foundation, pair.is_nominated_by_peer);
                 self.current.checklist.thaw(foundation);

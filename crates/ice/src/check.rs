@@ -21,6 +21,8 @@ pub(crate) struct Transaction {
     pub(crate) role: Role,
     pub(crate) use_candidate: bool,
     schedule: Retransmission,
+    /// How often it was sent, and when first.
+    sent: (u32, Instant),
     /// To be written at the next poll.
     is_due: bool,
 }
@@ -38,7 +40,7 @@ impl Transaction {
             Transport::Tcp => Retransmission::reliable(now),
             _ => Retransmission::new(now, rto),
         };
-        Self { id, role, use_candidate, schedule, is_due: false }
+        Self { id, role, use_candidate, schedule, sent: (0, now), is_due: false }
     }
 
     /// Marks a sending that is due; `false` when the check is given up.
@@ -46,11 +48,19 @@ impl Transaction {
         match self.schedule.handle_timeout(now) {
             Due::Nothing => true,
             Due::Send => {
+                let (times, first) = self.sent;
+                self.sent = (times.saturating_add(1), if times == 0 { now } else { first });
                 self.is_due = true;
                 true
             }
             Due::GiveUp => false,
         }
+    }
+
+    /// How long the answer that came now took. After a repetition nobody knows which of the two it answers (Karn).
+    pub(crate) fn round_trip(&self, now: Instant) -> Option<Duration> {
+        let (times, first) = self.sent;
+        (times == 1).then(|| now.saturating_duration_since(first))
     }
 
     pub(crate) const fn poll_timeout(&self) -> Instant {

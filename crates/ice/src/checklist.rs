@@ -54,6 +54,7 @@ impl Checklist {
             foundation,
             state: if is_first { State::Waiting } else { State::Frozen },
             is_nominated_by_peer: false,
+            round_trip: None,
         });
         self.sort(role);
         if self.pairs.len() > MAX_PAIRS {

@@ -6,7 +6,7 @@
 //!              └──────── Failed      (a check of the peer revives it)
 //! ```
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::check::Transaction;
 use crate::{Path, Role};
@@ -48,6 +48,8 @@ pub(crate) struct CandidatePair {
     pub(crate) state: State,
     /// The peer nominated it before we had checked it (RFC 8445 §7.3.1.5).
     pub(crate) is_nominated_by_peer: bool,
+    /// How long the answer to a check of ours took.
+    pub(crate) round_trip: Option<Duration>,
 }
 
 impl CandidatePair {

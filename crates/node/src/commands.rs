@@ -72,6 +72,8 @@ pub struct Counters {
     pub streams: u64,
     /// Connected sessions by DTLS version, key-exchange group and SRTP profile (IANA numbers).
     pub security: HashMap<(String, u16, u16), u64>,
+    /// Handshakes finished since the start, by DTLS version, key-exchange group and SRTP profile (IANA numbers).
+    pub handshakes: HashMap<(String, u16, u16), u64>,
     /// How often a worker failed and began anew.
     pub panics: u64,
     /// Everything since the start, one entry for each worker.
@@ -159,6 +161,9 @@ impl Node {
             counters.viewers_by_worker.extend(of_worker.viewers_by_worker);
             for (key, count) in of_worker.security {
                 *counters.security.entry(key).or_default() += count;
+            }
+            for (key, count) in of_worker.handshakes {
+                *counters.handshakes.entry(key).or_default() += count;
             }
         }
         counters
@@ -308,6 +313,10 @@ impl Worker {
                 let key = (security.version, security.group, security.srtp_profile);
                 *counters.security.entry(key).or_default() += 1;
             }
+        }
+        for (security, count) in self.sfu.handshakes() {
+            let key = (security.version.clone(), security.group, security.srtp_profile);
+            *counters.handshakes.entry(key).or_default() += count;
         }
         let streams = self.sfu.streams(self.now);
         counters.streams =

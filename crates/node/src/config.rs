@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use headwater_sfu::{Limits, Takeover};
+use headwater_sfu::{DtlsVersions, Limits, Takeover};
 
 /// Settings of a node.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Config {
     pub limits: Limits,
     /// May a second publisher take a stream over?
     pub takeover: Takeover,
+    /// Which versions of DTLS are spoken. Default: both.
+    pub dtls: DtlsVersions,
     /// How long the first packets of a video frame may wait for the last; zero forwards each as it comes.
     pub coalesce: Duration,
     /// May bursts leave as one message that the kernel or the network card splits (UDP GSO)?
@@ -43,6 +45,7 @@ impl Config {
             seed,
             limits: Limits::default(),
             takeover: Takeover::default(),
+            dtls: DtlsVersions::default(),
             coalesce: headwater_sfu::COALESCE,
             segmentation: true,
             portable: false,

@@ -24,8 +24,8 @@ pub use commands::{Counters, Session, SessionInfo, Trickle};
 pub use config::{Config, StartError};
 pub use events::{Event, MAX_WAITING_EVENTS};
 pub use headwater_sfu::{
-    COALESCE, CloseReason, Limits, PeerInfo, Security, SignalError, StreamInfo, Takeover, Totals, TrackInfo,
-    track,
+    COALESCE, CloseReason, DtlsVersions, Limits, PeerInfo, Security, SignalError, StreamInfo, Takeover,
+    Totals, TrackInfo, track,
 };
 pub use session_id::{InvalidSessionId, SessionId};
 
@@ -100,6 +100,7 @@ impl Node {
             let mut sfu_config = headwater_sfu::Config::new(certificate.clone(), advertised.clone());
             sfu_config.limits = config.limits.clone();
             sfu_config.takeover = config.takeover;
+            sfu_config.dtls = config.dtls;
             sfu_config.coalesce = config.coalesce;
             sfu_config.prefetch = Some(headwater_udp::prefetch);
             sfu_config.worker = index as u8;

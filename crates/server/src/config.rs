@@ -1,5 +1,6 @@
 //! Settings: flag > `HEADWATER_*` variable > TOML file > default. The names are a contract.
 
+mod choices;
 mod options;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -7,11 +8,11 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::{fs, thread};
 
-use clap::ValueEnum;
-use headwater_node::{MAX_WORKERS, Takeover};
+use headwater_node::MAX_WORKERS;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub(crate) use choices::{DtlsMode, TakeoverRule, TlsMode};
 pub(crate) use options::{Action, Cli, Options};
 
 const DEFAULT_HTTP: &str = "127.0.0.1:8080";
@@ -21,38 +22,6 @@ const MAX_COALESCE: u16 = 100;
 const DEFAULT_LOG: &str = "info";
 /// Longest token, bytes.
 const MAX_TOKEN_LEN: usize = 256;
-
-/// `--takeover`: when a second publisher of a stream replaces the first.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum TakeoverRule {
-    /// At once
-    Always,
-    /// If the first was silent for 2 s
-    Stale,
-    /// Not before the first has gone
-    Never,
-}
-
-impl From<TakeoverRule> for Takeover {
-    fn from(rule: TakeoverRule) -> Self {
-        match rule {
-            TakeoverRule::Always => Self::Always,
-            TakeoverRule::Stale => Self::Stale,
-            TakeoverRule::Never => Self::Never,
-        }
-    }
-}
-
-/// `--tls`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum TlsMode {
-    /// A fresh certificate that browsers will warn about
-    SelfSigned,
-    /// Plain HTTP
-    Off,
-}
 
 /// The TOML file. An unknown key is an error that names it.
 #[derive(Deserialize, Default)]
@@ -70,6 +39,7 @@ struct File {
     admin_token: Option<String>,
     open: Option<bool>,
     takeover: Option<TakeoverRule>,
+    dtls: Option<DtlsMode>,
     coalesce: Option<u16>,
     #[serde(alias = "no-gso")]
     no_gso: Option<bool>,
@@ -151,6 +121,7 @@ pub(crate) struct Config {
     pub(crate) admin_token: Option<String>,
     pub(crate) open: bool,
     pub(crate) takeover: TakeoverRule,
+    pub(crate) dtls: DtlsMode,
     /// In milliseconds.
     pub(crate) coalesce: u16,
     pub(crate) no_gso: bool,
@@ -205,6 +176,7 @@ impl Config {
             admin_token: options.admin_token.or(file.admin_token),
             open: options.open.or(file.open).unwrap_or(false),
             takeover: options.takeover.or(file.takeover).unwrap_or(TakeoverRule::Stale),
+            dtls: options.dtls.or(file.dtls).unwrap_or(DtlsMode::Both),
             coalesce: options.coalesce.or(file.coalesce).unwrap_or_else(default_coalesce),
             no_gso: options.no_gso.or(file.no_gso).unwrap_or(false),
             portable: options.portable.or(file.portable).unwrap_or(false),
@@ -283,6 +255,7 @@ impl Config {
             admin_token: hidden(&self.admin_token),
             open: self.open,
             takeover: self.takeover,
+            dtls: self.dtls,
             coalesce: self.coalesce,
             no_gso: self.no_gso,
             portable: self.portable,
@@ -309,6 +282,7 @@ struct Printed {
     admin_token: Option<String>,
     open: bool,
     takeover: TakeoverRule,
+    dtls: DtlsMode,
     coalesce: u16,
     no_gso: bool,
     portable: bool,

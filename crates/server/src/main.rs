@@ -12,6 +12,7 @@ mod ingest;
 mod listen;
 mod media;
 mod metrics;
+mod names;
 mod pages;
 mod problem;
 mod quiet;

@@ -172,6 +172,7 @@ fn node_config(config: &Config, advertise: Vec<IpAddr>) -> headwater_node::Confi
     node.advertise = advertise;
     node.workers = config.workers;
     node.takeover = config.takeover.into();
+    node.dtls = config.dtls.into();
     node.coalesce = Duration::from_millis(config.coalesce.into());
     node.segmentation = !config.no_gso;
     node.portable = config.portable;

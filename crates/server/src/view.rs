@@ -1,5 +1,6 @@
 //! What the API shows of the node's life: JSON shapes, and how the node's values become them.
 
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use headwater_node::track::Kind;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::metrics::Sample;
+use crate::names;
 
 /// A stream, for administrators; [`public`](Self::public) is what others see.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -70,11 +72,11 @@ pub(crate) struct SessionView {
     pub(crate) refused_datagrams: u64,
 }
 
-/// What the DTLS handshake agreed on; numbers are IANA's.
+/// What the DTLS handshake agreed on, by IANA's names; a number that we have no name for stays one.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct SecurityView {
     pub(crate) dtls: String,
-    pub(crate) cipher_suite: u16,
+    pub(crate) cipher_suite: String,
     pub(crate) group: String,
     pub(crate) srtp_profile: String,
 }
@@ -132,9 +134,9 @@ impl From<Security> for SecurityView {
     fn from(security: Security) -> Self {
         Self {
             dtls: security.version,
-            cipher_suite: security.cipher_suite,
-            group: group_name(security.group).to_owned(),
-            srtp_profile: profile_name(security.srtp_profile).to_owned(),
+            cipher_suite: names::suite(security.cipher_suite),
+            group: names::group(security.group),
+            srtp_profile: names::profile(security.srtp_profile),
         }
     }
 }
@@ -165,34 +167,6 @@ impl From<SessionInfo> for SessionView {
     }
 }
 
-/// IANA's TLS supported groups, as far as we negotiate them.
-fn group_name(number: u16) -> &'static str {
-    match number {
-        23 => "secp256r1",
-        29 => "x25519",
-        _ => "other",
-    }
-}
-
-/// IANA's DTLS-SRTP protection profiles, as far as we negotiate them.
-fn profile_name(number: u16) -> &'static str {
-    match number {
-        1 => "SRTP_AES128_CM_HMAC_SHA1_80",
-        2 => "SRTP_AES128_CM_HMAC_SHA1_32",
-        7 => "SRTP_AEAD_AES_128_GCM",
-        8 => "SRTP_AEAD_AES_256_GCM",
-        _ => "other",
-    }
-}
-
-fn version_name(version: &str) -> &'static str {
-    match version {
-        "1.2" => "1.2",
-        "1.3" => "1.3",
-        _ => "other",
-    }
-}
-
 /// The node's counters for `/metrics`: by kind, never by session or stream name.
 pub(crate) fn samples(counters: &Counters) -> Vec<Sample> {
     let sessions = "Sessions now.";
@@ -202,17 +176,12 @@ pub(crate) fn samples(counters: &Counters) -> Vec<Sample> {
         Sample::gauge("headwater_sessions", sessions, &[("kind", "viewer")], counters.viewers),
         Sample::gauge("headwater_sessions", sessions, &[("kind", "pending")], counters.pending),
     ];
-    let mut security: Vec<_> = counters.security.iter().collect();
-    security.sort();
-    for ((version, group, profile), count) in security {
-        let labels = [
-            ("dtls", version_name(version)),
-            ("group", group_name(*group)),
-            ("srtp", profile_name(*profile)),
-        ];
-        let help = "Connected sessions by transport security.";
-        samples.push(Sample::gauge("headwater_sessions_by_security", help, &labels, *count));
-    }
+    let (name, help) = ("headwater_sessions_by_security", "Connected sessions by transport security.");
+    let now = by_security(&counters.security);
+    samples.extend(now.into_iter().map(|(labels, count)| Sample::gauge(name, help, &labels, count)));
+    let (name, help) = ("headwater_handshakes_total", "DTLS handshakes finished, by what they agreed on.");
+    let all = by_security(&counters.handshakes);
+    samples.extend(all.into_iter().map(|(labels, count)| Sample::counter(name, help, &labels, count)));
     samples.push(Sample::counter(
         "headwater_worker_panics_total",
         "Media workers begun anew.",
@@ -262,6 +231,22 @@ pub(crate) fn samples(counters: &Counters) -> Vec<Sample> {
     samples
 }
 
+/// Counts with their labels, of which there are few whatever peers do.
+fn by_security(
+    counts: &HashMap<(String, u16, u16), u64>,
+) -> BTreeMap<[(&'static str, &'static str); 3], u64> {
+    let mut labelled = BTreeMap::new();
+    for ((version, group, profile), count) in counts {
+        let labels = [
+            ("dtls", names::version_label(version)),
+            ("group", names::group_label(*group)),
+            ("srtp", names::profile_label(*profile)),
+        ];
+        *labelled.entry(labels).or_default() += count;
+    }
+    labelled
+}
+
 /// What tells whether the workers share the work evenly, and what it costs them to work together.
 fn of_workers(counters: &Counters) -> Vec<Sample> {
     type Figure = fn(&Totals) -> u64;
@@ -299,4 +284,30 @@ fn of_workers(counters: &Counters) -> Vec<Sample> {
         }
     }
     samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handshakes_are_counted_by_version_group_and_profile_with_few_labels() {
+        let mut counters = Counters::default();
+        for (group, count) in [(4588, 5), (29, 2), (60_000, 1), (60_001, 1)] {
+            counters.handshakes.insert(("1.3".to_owned(), group, 7), count);
+        }
+        counters.security.insert(("1.2".to_owned(), 23, 1), 3);
+        let text: Vec<String> = samples(&counters).iter().map(|sample| format!("{sample:?}")).collect();
+        let found = |words: &[&str]| text.iter().any(|line| words.iter().all(|word| line.contains(word)));
+        assert!(found(&[
+            "headwater_handshakes_total",
+            "\"1.3\"",
+            "X25519MLKEM768",
+            "AES_128_GCM",
+            "value: 5"
+        ]));
+        assert!(found(&["headwater_handshakes_total", "\"X25519\"", "value: 2"]));
+        assert!(found(&["headwater_handshakes_total", "\"other\"", "value: 2"]), "{text:#?}");
+        assert!(found(&["headwater_sessions_by_security", "\"1.2\"", "secp256r1", "SHA1_80", "value: 3"]));
+    }
 }

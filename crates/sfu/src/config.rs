@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use headwater_dtls::Certificate;
+use headwater_dtls::{Certificate, Version};
 
 use crate::error::SignalError;
 
@@ -110,6 +110,29 @@ impl Default for Limits {
     }
 }
 
+/// Which versions of DTLS are spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum DtlsVersions {
+    /// 1.3 with peers that know it, 1.2 with others.
+    #[default]
+    Both,
+    /// 1.2 alone (RFC 6347).
+    Only12,
+    /// 1.3 alone (RFC 9147): peers that are older than 2024 cannot connect.
+    Only13,
+}
+
+impl DtlsVersions {
+    pub(crate) fn range(self) -> (Version, Version) {
+        match self {
+            Self::Both => (Version::Dtls12, Version::Dtls13),
+            Self::Only12 => (Version::Dtls12, Version::Dtls12),
+            Self::Only13 => (Version::Dtls13, Version::Dtls13),
+        }
+    }
+}
+
 /// How long packets of an incomplete video frame wait: as long as browsers take to send one of usual size.
 pub const COALESCE: Duration = Duration::from_millis(5);
 
@@ -124,6 +147,8 @@ pub struct Config {
     pub certificate: Certificate,
     /// Addresses that peers can reach us at. An answer names them as host candidates, in this order.
     pub candidates: Vec<SocketAddr>,
+    /// Which versions of DTLS are spoken. Default: both.
+    pub dtls: DtlsVersions,
     /// IANA numbers of the SRTP protection profiles, best first. Default: AES-128-GCM, AES-256-GCM, AES-CM with
     /// 80-bit HMAC-SHA1 and, for old peers that have nothing else, the same with 32-bit tags.
     pub srtp_profiles: Vec<u16>,
@@ -153,6 +178,7 @@ impl Config {
         Self {
             certificate,
             candidates,
+            dtls: DtlsVersions::default(),
             srtp_profiles: vec![7, 8, 1, 2],
             cryptex: true,
             takeover: Takeover::default(),

@@ -28,6 +28,7 @@ mod publisher;
 mod receive;
 mod replica;
 mod rewrite;
+mod security;
 mod seeds;
 mod sfu;
 mod share;
@@ -40,7 +41,9 @@ mod viewer;
 mod wheel;
 
 pub use batch::{Batch, MAX_BATCH_BYTES, MAX_BATCH_PACKETS};
-pub use config::{COALESCE, Config, ConfigError, Limits, Prefetch, STALE_AFTER, Takeover, Used};
+pub use config::{
+    COALESCE, Config, ConfigError, DtlsVersions, Limits, Prefetch, STALE_AFTER, Takeover, Used,
+};
 pub use error::{Error, SignalError};
 pub use event::{CloseReason, Event};
 pub use headwater_dtls::Certificate;
@@ -50,8 +53,8 @@ pub use headwater_stun::{Transmit, Transport};
 pub use keys::{KeysError, MasterKey};
 pub use local::{LocalStream, MediaPacket};
 pub use parcel::{Parcel, ufrag_of_request};
-pub use peer::Security;
 pub use peer_id::PeerId;
+pub use security::Security;
 pub use sfu::{Datagram, Sfu};
 pub use share::{Notice, Wish};
 pub use signal::{Accepted, Offered, Offering};

@@ -77,7 +77,10 @@ impl Sfu {
 
     pub(crate) fn connected(&mut self, now: Instant, id: PeerId) {
         self.events.push_back(Event::Connected(id));
-        let Some(peer) = self.peer(id) else { return };
+        let Some((_, peer)) = self.peers.get(id.index as usize) else { return };
+        if let Some(security) = &peer.security {
+            self.agreed.note(security);
+        }
         match peer.role {
             // Of several units the owner decides, who knows them all.
             Role::Publisher(_) if self.config.shares_streams => {}

@@ -18,6 +18,7 @@ use headwater_stun::Transmit;
 use crate::dump::Dump;
 use crate::event::CloseReason;
 use crate::publisher::Publisher;
+use crate::security::Security;
 use crate::track::Track;
 use crate::viewer::Viewer;
 
@@ -69,19 +70,6 @@ pub(crate) struct Srtp {
     pub outbound: Context,
     /// Opens what the peer sends.
     pub inbound: Context,
-}
-
-/// What the handshake agreed on, for statistics.
-#[derive(Debug, Clone)]
-pub struct Security {
-    /// DTLS version, such as "1.2"; "none" if the owner gave the keys.
-    pub version: String,
-    /// IANA number of the cipher suite.
-    pub cipher_suite: u16,
-    /// IANA number of the key-exchange group.
-    pub group: u16,
-    /// IANA number of the SRTP protection profile.
-    pub srtp_profile: u16,
 }
 
 /// Datagrams that changed nothing, by reason.

@@ -94,6 +94,7 @@ pub struct Sfu {
     pub(crate) unix: Duration,
     pub(crate) now: Instant,
     pub(crate) totals: crate::stats::Totals,
+    pub(crate) agreed: crate::security::Agreed,
     pub(crate) sharing: Sharing,
 }
 
@@ -106,6 +107,7 @@ impl Sfu {
         config.validate()?;
         let mut dtls = dtls::Config::new(config.certificate.clone());
         dtls.srtp_profiles.clone_from(&config.srtp_profiles);
+        (dtls.min_version, dtls.max_version) = config.dtls.range();
         Ok(Self {
             dtls: Arc::new(dtls),
             seeds: Seeds::new(seed),
@@ -132,6 +134,7 @@ impl Sfu {
             unix,
             now,
             totals: crate::stats::Totals::default(),
+            agreed: crate::security::Agreed::default(),
             sharing: Sharing::default(),
             config,
         })

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::event::CloseReason;
-use crate::peer::{Peer, Role, Security, State};
+use crate::peer::{Peer, Role, State};
 use crate::peer_id::PeerId;
+use crate::security::Security;
 use crate::sfu::Sfu;
 use crate::track::Kind;
 
@@ -191,6 +192,11 @@ impl Sfu {
     /// Counters of everything since the start.
     pub fn counters(&self) -> Totals {
         *self.totals()
+    }
+
+    /// How many DTLS handshakes were finished since the start, by what they agreed on.
+    pub fn handshakes(&self) -> &[(Security, u64)] {
+        self.agreed.kinds()
     }
 
     fn info(&self, now: Instant, id: PeerId, peer: &Peer) -> PeerInfo {

@@ -42,6 +42,22 @@ fn full_and_lite_connect_within_two_round_trips() {
 }
 
 #[test]
+fn a_check_that_is_answered_tells_the_round_trip() {
+    let mut network = full_and_lite(Link::default().latency(LATENCY), 1);
+    assert_eq!(network[FIRST].agent().round_trip(), None);
+    network.run_until(|n| is_connected(n, FIRST, SECOND));
+    assert_eq!(network[FIRST].agent().round_trip(), Some(2 * LATENCY));
+}
+
+#[test]
+fn the_answer_to_a_repeated_check_tells_no_round_trip() {
+    let latency = Duration::from_millis(400);
+    let mut network = full_and_lite(Link::default().latency(latency), 1);
+    network.run_until(|n| is_connected(n, FIRST, SECOND));
+    assert_eq!(network[FIRST].agent().round_trip(), None, "repeated after 500 ms, answered after 800 ms");
+}
+
+#[test]
 fn full_and_full_connect_and_agree_on_the_nominated_path() {
     let mut network = full_and_full(Link::default().latency(LATENCY), 1);
     network

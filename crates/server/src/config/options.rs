@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 
-use super::{TakeoverRule, TlsMode};
+use super::{DtlsMode, TakeoverRule, TlsMode};
 use crate::bench;
 
 /// WebRTC live streaming: publish over WHIP, watch over WHEP.
@@ -84,6 +84,9 @@ pub(crate) struct Options {
     /// When a second publisher replaces the first [default: stale]
     #[arg(long, env = "HEADWATER_TAKEOVER", value_name = "WHEN")]
     pub(super) takeover: Option<TakeoverRule>,
+    /// DTLS versions of media connections [default: both]
+    #[arg(long, env = "HEADWATER_DTLS", value_name = "VERSIONS")]
+    pub(super) dtls: Option<DtlsMode>,
     /// Milliseconds that the first packets of a video frame may wait for the last; 0 forwards each as it comes
     /// [default: 5]
     #[arg(long, env = "HEADWATER_COALESCE", value_name = "MS")]

@@ -19,6 +19,7 @@ fn defaults_are_the_contract() {
     assert_eq!(config.media[0], "0.0.0.0:8189".parse().unwrap());
     assert!(config.media[1..].iter().all(|address| *address == "[::]:8189".parse().unwrap()));
     assert_eq!((config.takeover, config.tls, config.open), (TakeoverRule::Stale, Tls::Off, false));
+    assert_eq!(config.dtls, DtlsMode::Both);
     assert!(config.advertise.is_empty() && config.workers >= 1);
     assert_eq!(config.limits, Limits::default());
 }
@@ -47,6 +48,8 @@ fn every_flag_is_understood_with_and_without_the_subcommand() {
         "--open",
         "--takeover",
         "always",
+        "--dtls",
+        "1.2",
         "--tls-cert",
         "c.pem",
         "--tls-key",
@@ -61,6 +64,7 @@ fn every_flag_is_understood_with_and_without_the_subcommand() {
         assert_eq!(config.media, ["10.0.0.1:1".parse().unwrap(), "[::1]:2".parse().unwrap()]);
         assert_eq!(config.advertise, ["192.0.2.1", "media.example"]);
         assert_eq!((config.workers, config.open, config.takeover), (3, true, TakeoverRule::Always));
+        assert_eq!(config.dtls, DtlsMode::Only12);
         assert_eq!(config.publish_token.as_deref(), Some("p"));
         assert_eq!(config.watch_token.as_deref(), Some("w"));
         assert_eq!(config.admin_token.as_deref(), Some("a"));
@@ -80,6 +84,7 @@ watch-token = "fw"
 admin_token = "fa"
 open = true
 takeover = "never"
+dtls = "1.3"
 tls = "self-signed"
 log = "warn"
 
@@ -105,6 +110,7 @@ fn every_setting_can_stand_in_the_file() {
     assert_eq!(config.media, ["10.0.0.2:3".parse().unwrap()]);
     assert_eq!(config.advertise, ["192.0.2.2"]);
     assert_eq!((config.workers, config.open, config.takeover), (4, true, TakeoverRule::Never));
+    assert_eq!(config.dtls, DtlsMode::Only13);
     assert_eq!(config.publish_token.as_deref(), Some("fp"));
     assert_eq!(config.watch_token.as_deref(), Some("fw"));
     assert_eq!((config.tls, config.log.as_str()), (Tls::SelfSigned, "warn"));
@@ -140,7 +146,7 @@ fn tls_flags_replace_the_files_whole_choice() {
 
 #[test]
 fn refusals_name_the_key() {
-    let table: [(&[&str], &str, &[&str]); 21] = [
+    let table: [(&[&str], &str, &[&str]); 23] = [
         (&[], "htp = \"x\"", &["htp", "test.toml, line 1"]),
         (&[], "http = \"127.0.0.1:1\"\n[limits]\nstrems = 1", &["strems", "line 3"]),
         (&[], "[[ice_servers]]\nurl = \"stun:x\"\nuser = \"u\"", &["user"]),
@@ -157,6 +163,8 @@ fn refusals_name_the_key() {
         (&["--admin-token", "a&b"], "", &["admin_token"]),
         (&["--workers", "0"], "", &["--workers"]),
         (&["--workers", "5000"], "", &["workers"]),
+        (&["--dtls", "1.1"], "", &["--dtls", "1.2", "both"]),
+        (&[], "dtls = 1.2", &["line 1"]),
         (&["--takeover", "maybe"], "", &["--takeover", "stale"]),
         (&["--tls-cert", "c"], "", &["tls_key"]),
         (&["--tls-key", "k"], "", &["tls_cert"]),
@@ -190,4 +198,5 @@ fn the_printed_settings_are_a_valid_file_without_secrets() {
     assert!(!printed.contains("\"fp\"") && !printed.contains("\"c\""), "{printed}");
     let again: File = toml::from_str(&printed).unwrap();
     assert_eq!(again.limits, merge(&[], FILE).unwrap().limits);
+    assert_eq!(again.dtls, Some(DtlsMode::Only13));
 }

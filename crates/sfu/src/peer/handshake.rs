@@ -7,8 +7,9 @@ use headwater_dtls as dtls;
 use headwater_ice::Path;
 use headwater_srtp::{Context, Profile};
 
-use super::{Effect, Handshake, Peer, Security, Srtp, State};
+use super::{Effect, Handshake, Ice, Peer, Srtp, State};
 use crate::event::CloseReason;
+use crate::security::Security;
 
 /// DTLS datagrams of one peer that may wait for their turn; further ones are dropped, and retransmitted. A flight must
 /// fit, or its end is dropped each time: GnuTLS sends every message of one in a datagram of its own.
@@ -75,18 +76,31 @@ impl Peer {
             // Without fingerprints there is no handshake, now or later.
             self.handshake.fingerprints = Vec::new();
             let (srtp_profile, srtp) = *given;
-            let security = Security { version: "none".to_owned(), cipher_suite: 0, group: 0, srtp_profile };
-            self.connect(now, srtp, security);
+            self.connect(now, srtp, Security::given(srtp_profile));
             return;
         }
         if self.dtls.is_some() || self.handshake.fingerprints.is_empty() {
+            self.tell_round_trip();
             return;
         }
         let Handshake { config, role, fingerprints, seed, .. } = &mut self.handshake;
         let fingerprints = std::mem::take(fingerprints);
         match dtls::Connection::new(config.clone(), *role, fingerprints, *seed, now) {
-            Ok(dtls) => self.dtls = Some(Box::new(dtls)),
+            Ok(dtls) => {
+                self.dtls = Some(Box::new(dtls));
+                self.tell_round_trip();
+            }
             Err(_) => self.effects.push_back(Effect::Closed(CloseReason::HandshakeFailed)),
+        }
+    }
+
+    /// Flights that are lost are sent again after about a round trip, if our own checks have measured one. An agent that
+    /// only answers checks has not.
+    fn tell_round_trip(&mut self) {
+        if let (Some(dtls), Ice::Full(agent)) = (&mut self.dtls, &self.ice)
+            && let Some(round_trip) = agent.round_trip()
+        {
+            dtls.set_round_trip(round_trip);
         }
     }
 

@@ -11,6 +11,7 @@ mod lip_sync;
 mod media;
 mod pages;
 mod refusals;
+mod security;
 mod signalling;
 mod srtp;
 mod stage;
