@@ -51,6 +51,9 @@ impl End {
     }
 }
 
+/// Makes two ends that have not spoken yet.
+type Make = fn() -> Pair;
+
 pub(crate) struct Pair {
     pub(crate) client: End,
     pub(crate) server: End,
@@ -121,7 +124,7 @@ impl Pair {
     }
 
     /// The versions that two of us can meet in, by name.
-    pub(crate) const ALL: [(&str, fn() -> Self); 3] =
+    pub(crate) const ALL: [(&str, Make); 3] =
         [("1.2", Self::new), ("1.3 X25519", Self::dtls13), ("1.3 X25519MLKEM768", Self::post_quantum)];
 
     pub(crate) fn elapsed(&self) -> Duration {
