@@ -103,6 +103,7 @@ mod tests {
             foundation: 0,
             state: State::Frozen,
             is_nominated_by_peer: false,
+            round_trip: None,
         };
         let ours = pair(7, 5).priority(Role::Controlling);
         assert_eq!(ours, (5 << 32) + 14 + 1);

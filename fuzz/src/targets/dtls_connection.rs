@@ -14,12 +14,16 @@ const MAX_UNDER_WAY: usize = 64;
 /// Operations of one input, so that none takes long.
 const MAX_OPERATIONS: usize = 100;
 
+/// Rounds of a quarter of a second: the time-out of a client, and then that of its server.
+const MAX_ROUNDS: usize = 250;
+
 struct End {
     connection: Connection,
     under_way: Vec<Vec<u8>>,
     /// Data that arrived, and what was exported when the handshake was done.
     heard: Vec<Vec<u8>>,
     srtp: Option<[Vec<u8>; 4]>,
+    is_closed: bool,
     bytes_in: usize,
     bytes_out: usize,
 }
@@ -58,6 +62,7 @@ pub fn dtls_connection(data: &[u8]) {
             assert!(server.bytes_out <= 3 * server.bytes_in, "{} for {}", server.bytes_out, server.bytes_in);
         }
     }
+    finish(&mut ends, &mut now);
     for (end, said) in [(&ends[0], &said[1]), (&ends[1], &said[0])] {
         assert!(end.heard.iter().all(|data| said.contains(data)), "data arrived that nobody sent");
     }
@@ -168,6 +173,22 @@ fn operate(
     false
 }
 
+/// However it went so far: on a network that works from now on both get to an end.
+fn finish(ends: &mut [End; 2], now: &mut Instant) {
+    for _ in 0..MAX_ROUNDS {
+        for from in [0, 1] {
+            for datagram in std::mem::take(&mut ends[from].under_way) {
+                ends[1 - from].receive(*now, &datagram);
+            }
+        }
+        if ends.iter().all(|end| end.is_over() && end.under_way.is_empty()) {
+            return;
+        }
+        wait(ends, now, Duration::from_millis(250));
+    }
+    panic!("neither connected nor closed");
+}
+
 fn wait(ends: &mut [End; 2], now: &mut Instant, by: Duration) {
     let before = *now;
     for end in ends {
@@ -180,7 +201,20 @@ fn wait(ends: &mut [End; 2], now: &mut Instant, by: Duration) {
 
 impl End {
     const fn new(connection: Connection) -> Self {
-        Self { connection, under_way: Vec::new(), heard: Vec::new(), srtp: None, bytes_in: 0, bytes_out: 0 }
+        Self {
+            connection,
+            under_way: Vec::new(),
+            heard: Vec::new(),
+            srtp: None,
+            is_closed: false,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    /// Connected, closed, or a server that nobody has spoken to.
+    fn is_over(&self) -> bool {
+        self.connection.is_connected() || self.is_closed || self.connection.poll_timeout().is_none()
     }
 
     fn receive(&mut self, now: Instant, datagram: &[u8]) {
@@ -221,6 +255,7 @@ impl Machine for End {
                 assert!(self.srtp.replace(parts.map(|part| part.to_vec())).is_none(), "connected twice");
             }
             Event::Data(data) => self.heard.push(data),
+            Event::Closed { .. } => assert!(!std::mem::replace(&mut self.is_closed, true), "closed twice"),
             _ => {}
         }
         true

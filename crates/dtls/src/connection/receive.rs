@@ -342,14 +342,18 @@ impl Connection {
                 return Ok(());
             }
         }
-        // A server's flight again: it lacks ours, which is the answer. All else is answered by an ACK.
-        if is_repeat && self.role == Role::Client && !self.exchange.flight.is_empty() {
+        // A server's flight again: it lacks ours, which is the answer. All else is answered by an ACK, once it was handled:
+        // who hears that its KeyUpdate arrived goes on with keys that we must have by then.
+        let is_flight = is_repeat && number.epoch == Epoch::HANDSHAKE && self.role == Role::Client;
+        if is_flight && !self.exchange.flight.is_empty() {
             if self.exchange.flight.may_repeat(self.now) {
                 self.send_flight();
             }
         } else {
             self.acks.note(number);
-            self.send_ack();
+            if self.reassembly.is_settled() {
+                self.send_ack();
+            }
         }
         self.begin_update();
         Ok(())

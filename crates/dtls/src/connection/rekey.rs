@@ -106,6 +106,9 @@ impl Connection {
             && rekey.ours == Update::Sent
         {
             rekey.ours = Update::None;
+            // Another one takes its number: if the peer never got this one, it would wait for it for ever; if it did and only
+            // its ACKs were lost, it acknowledges the number again, and has the keys.
+            self.exchange.next_message_seq -= 1;
         }
     }
 

@@ -4,6 +4,7 @@ mod hellos;
 mod later;
 mod peers;
 mod records;
+mod rekey;
 mod schedule;
 
 use super::*;

@@ -109,6 +109,11 @@ impl Reassembly {
         u32::from(message_seq) < self.next
     }
 
+    /// Whether nothing waits for a part of it, or for a message before it.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.partial.is_empty()
+    }
+
     /// The message was accepted.
     pub(crate) fn advance(&mut self) {
         self.next = self.next.saturating_add(1);

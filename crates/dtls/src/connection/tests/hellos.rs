@@ -373,3 +373,28 @@ fn hellos_without_a_cookie_never_wear_a_server_out() {
     }
     assert!((1..=64).contains(&asked), "{asked}");
 }
+
+#[test]
+fn answers_of_12_that_lack_something_or_say_too_much_are_refused_by_name() {
+    for (name, suite, extensions, refusal) in [
+        ("no extended master secret", 0xC02B, vec![], Refusal::ExtendedMasterSecret),
+        ("renegotiation", 0xC02B, vec![(E::RENEGOTIATION_INFO, &[1, 5][..])], Refusal::Renegotiation),
+        ("two profiles", 0xC02B, vec![(E::USE_SRTP, &[0, 4, 0, 7, 0, 1, 0])], Refusal::NotOffered),
+        ("what nobody asked for", 0xC02B, vec![(E(16), &[0, 0])], Refusal::NotOffered),
+        ("a suite of 1.3", 0x1301, vec![], Refusal::CipherSuite),
+        ("no encryption", 0, vec![], Refusal::CipherSuite),
+    ] {
+        let (mut client, _) = pair();
+        take(&mut client);
+        let mut body = Vec::new();
+        let write = |out: &mut Vec<u8>| {
+            extensions
+                .iter()
+                .for_each(|(kind, data)| put_extension(out, *kind, |out| out.extend_from_slice(data)));
+        };
+        ServerHello::emit(&[5; 32], suite, write, &mut body);
+        let bytes = datagram(HandshakeType::SERVER_HELLO, 0, &body);
+        assert_eq!(client.handle_datagram(client.now, &bytes), refused(refusal), "{name}");
+        assert!(take(&mut client).is_empty(), "{name}");
+    }
+}
