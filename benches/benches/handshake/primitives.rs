@@ -63,9 +63,9 @@ pub(crate) fn floors(client: &Identity, server: &Identity) -> Vec<Subject> {
                 black_box(digest::digest(&digest::SHA256, &certificate));
                 hash(&transcript, counts.hashes);
                 let key = hmac_key();
-                (1..counts.hmac_keys).for_each(|_| {
+                for _ in 1..counts.hmac_keys {
                     black_box(hmac_key());
-                });
+                }
                 (0..counts.hmacs).for_each(|_| hmac(&key));
                 (0..counts.records).for_each(|_| seal());
             });

@@ -74,6 +74,7 @@ pub(crate) struct RecordLayer {
 
 impl RecordLayer {
     pub(crate) fn install_write(&mut self, epoch: Epoch, protection: Protection) {
+        self.writers.reserve_exact(1); // for hours there is one
         self.writers.push(Writer { epoch, protection, next: 0 });
     }
 
@@ -81,6 +82,7 @@ impl RecordLayer {
         if self.readers.len() == MAX_READ_EPOCHS {
             self.readers.remove(1); // the handshake's stays: its last messages may still be repeated
         }
+        self.readers.reserve_exact(1);
         self.readers.push(Reader { epoch, protection, replay: ReplayWindow::default(), forgeries: 0 });
     }
 
