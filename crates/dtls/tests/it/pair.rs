@@ -63,7 +63,8 @@ pub(crate) struct Pair {
     pub(crate) latency: Duration,
 }
 
-pub(crate) type Rule<'a> = &'a mut dyn FnMut(Role, usize, &[u8]) -> Fate;
+pub(crate) type Make = fn() -> Pair;
+type Rule<'a> = &'a mut dyn FnMut(Role, usize, &[u8]) -> Fate;
 
 impl Pair {
     pub(crate) fn new() -> Self {
@@ -121,7 +122,7 @@ impl Pair {
     }
 
     /// The versions that two of us can meet in, by name.
-    pub(crate) const ALL: [(&str, fn() -> Self); 3] =
+    pub(crate) const ALL: [(&str, Make); 3] =
         [("1.2", Self::new), ("1.3 X25519", Self::dtls13), ("1.3 X25519MLKEM768", Self::post_quantum)];
 
     pub(crate) fn elapsed(&self) -> Duration {

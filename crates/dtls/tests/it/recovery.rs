@@ -87,7 +87,7 @@ fn table(seeds: u64) -> bool {
             outcomes.sort_by_key(|it| it.took.unwrap_or(Duration::MAX));
             let time = |per_mille| {
                 let took = outcomes[part(outcomes.len(), per_mille)].took;
-                took.map_or("never".to_owned(), |took| format!("{} ms", took.as_millis()))
+                took.map_or_else(|| "never".to_owned(), |took| format!("{} ms", took.as_millis()))
             };
             let times = [500, 990, 995, 1000].map(time);
             let mut bytes: Vec<_> = outcomes.iter().map(|it| it.bytes as f64 / free).collect();
