@@ -66,7 +66,8 @@ pub(crate) struct Pair {
     pub(crate) latency: Duration,
 }
 
-pub(crate) type Rule<'a> = &'a mut dyn FnMut(Role, usize, &[u8]) -> Fate;
+pub(crate) type Make = fn() -> Pair;
+type Rule<'a> = &'a mut dyn FnMut(Role, usize, &[u8]) -> Fate;
 
 impl Pair {
     pub(crate) fn new() -> Self {
