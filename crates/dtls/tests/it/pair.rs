@@ -51,9 +51,6 @@ impl End {
     }
 }
 
-/// Makes two ends that have not spoken yet.
-type Make = fn() -> Pair;
-
 pub(crate) struct Pair {
     pub(crate) client: End,
     pub(crate) server: End,
