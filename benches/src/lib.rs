@@ -8,7 +8,7 @@
 //! - `feedback`: what viewers send back: reports, lost packets and their repair, transport-wide feedback.
 //! - `send`: a frame's bursts handed to the kernel: quinn-udp, nix's `sendmmsg`, ours; with segmentation and without.
 //! - `hand_off`: a frame from the worker that has the publisher to one that has viewers.
-//! - `handshake`: a whole DTLS 1.2 handshake, both ends.
+//! - `handshake`: the server's side of DTLS handshakes, beside their bare cryptography, dimpl and OpenSSL; backends compared.
 //! - `signalling`: the answer to a viewer's offer.
 //!
 //! Compare revisions in one run (`cargo xtask bench --against REV`): numbers of different days and machines can invert a

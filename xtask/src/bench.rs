@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: the benches of `benches/`, what the server does on this machine (`bench forward`), what viewers feel
-//! (`bench glass`), and the comparison of two revisions in one run on one machine.
+//! (`bench glass`), how handshakes get through heavy loss (`bench loss`), and the comparison of two revisions in one run on one machine.
 
 use crate::steps::{cargo, output, run as run_command};
 use crate::target_dir;
@@ -12,13 +12,14 @@ const PACKAGE: &str = "headwater-benches";
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
     let (against, name) = match arguments {
         ["forward", rest @ ..] => return forward(root, rest),
+        ["loss"] => return loss(root),
         ["glass", rest @ ..] => return glass(root, rest),
         ["--against", revision] => (Some(*revision), None),
         ["--against", revision, name] => (Some(*revision), Some(*name)),
         [name] if !name.starts_with('-') => (None, Some(*name)),
         [] => (None, None),
         _ => {
-            let usage = "usage: cargo xtask bench [--against REV] [NAME] | bench forward [OPTIONS] | bench glass [OPTIONS]";
+            let usage = "usage: cargo xtask bench [--against REV] [NAME] | bench loss | bench forward [OPTIONS] | bench glass [OPTIONS]";
             return Err(usage.to_owned());
         }
     };
@@ -41,6 +42,13 @@ fn forward(root: &Path, arguments: &[&str]) -> Result<(), String> {
     run_command(command.arg("bench").args(arguments))
 }
 
+/// How DTLS handshakes get through heavy loss: a simulation, so neither the profile nor the machine matters.
+fn loss(root: &Path) -> Result<(), String> {
+    let test = "recovery::handshakes_get_through_heavy_loss_in_time_and_without_a_flood";
+    let mut command = cargo(root, "test --package headwater-dtls --test it -- --exact --nocapture");
+    run_command(command.arg(test).env("HEADWATER_HANDSHAKES", "10000"))
+}
+
 /// What a viewer feels: delay from picture to picture, joining, clicking, and the publisher's return, in real browsers
 /// through the release build, beside the same page wired directly.
 fn glass(root: &Path, arguments: &[&str]) -> Result<(), String> {
@@ -58,6 +66,10 @@ fn glass(root: &Path, arguments: &[&str]) -> Result<(), String> {
 fn bench(root: &Path, source: &Path, name: Option<&str>, options: &str) -> Result<(), String> {
     let mut command = cargo(source, "bench --package");
     command.arg(PACKAGE).env("CARGO_TARGET_DIR", target_dir(root));
+    if name.is_none_or(|name| name == "handshake") && has_openssl(source)? {
+        crate::setup::libssl()?;
+        command.args(["--features", "openssl"]);
+    }
     if let Some(name) = name {
         command.args(["--bench", name]);
     }
@@ -65,6 +77,14 @@ fn bench(root: &Path, source: &Path, name: Option<&str>, options: &str) -> Resul
         command.args(["--benches", "--"]).args(options.split_whitespace());
     }
     run_command(&mut command)
+}
+
+/// Whether the benches at `source` can have OpenSSL as a row: older revisions cannot.
+fn has_openssl(source: &Path) -> Result<bool, String> {
+    let path = source.join("benches/Cargo.toml");
+    let manifest = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let manifest: toml::Table = manifest.parse().map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(manifest.get("features").is_some_and(|features| features.get("openssl").is_some()))
 }
 
 /// Checks a revision out beside the build.

@@ -20,6 +20,7 @@ const MAX_MEGABYTES: u32 = 1024;
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
     let all = targets(root)?;
     let (seconds, chosen) = match arguments {
+        ["--coverage"] => return crate::coverage::run(root),
         ["--list"] => {
             println!("{}", all.join("\n"));
             return Ok(());
@@ -33,7 +34,11 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
         [] => all,
         [target] if all.iter().any(|known| known == target) => vec![(*target).to_owned()],
         [target] => return Err(format!("no fuzz target `{target}`; there are: {}", all.join(", "))),
-        _ => return Err("usage: cargo xtask fuzz [--seconds N] [TARGET]".to_owned()),
+        _ => {
+            return Err(
+                "usage: cargo xtask fuzz [--seconds N] [TARGET] | fuzz --list | fuzz --coverage".to_owned()
+            );
+        }
     };
     let fuzzer = Fuzzer { root, tool: cargo_fuzz(root)?, seconds };
     run_command(&mut fuzzer.command("build"))?;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod coverage;
 mod fuzz;
 mod packages;
 mod setup;
@@ -23,11 +24,16 @@ cargo xtask TASK
   setup                         only installs what `test` needs
   fuzz [--seconds N] [TARGET]   runs one fuzz target, or all of them, N seconds each (default 60)
   fuzz --list                   names the fuzz targets
+  fuzz --coverage               how much of the rooms that parse the seeds and their mutations reach
   bench [--against REV] [NAME]  runs the benches; with REV, both revisions in one go, and the difference
+  bench loss                    handshakes over a network that loses 30 % each way: how many are done in time
   bench forward [OPTIONS]       the table of `headwater bench` alone: CPU a packet, latency, memory, joins
 ";
 
 fn main() -> ExitCode {
+    if coverage::stands_before_rustc() {
+        return coverage::rustc();
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let root = root();

@@ -49,6 +49,19 @@ pub(crate) fn run(root: &Path) -> Result<Setup, String> {
     Ok(Setup { ffmpeg, python })
 }
 
+/// Makes sure of what the OpenSSL row of the bench `handshake` is built with.
+pub(crate) fn libssl() -> Result<(), String> {
+    let is_there = || output(Command::new("pkg-config").args(["--modversion", "libssl"])).is_ok();
+    if !is_there() {
+        install(&["libssl-dev", "pkg-config"])?;
+    }
+    if is_there() {
+        Ok(())
+    } else {
+        Err("`pkg-config libssl` still fails after installing libssl-dev".to_owned())
+    }
+}
+
 /// Where a program lies. The folders of administrators count too: `ip` is there.
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

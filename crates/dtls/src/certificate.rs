@@ -77,6 +77,12 @@ impl Certificate {
     pub(crate) fn key(&self) -> &SigningKey {
         &self.key
     }
+
+    /// What a thief has who got hold of a certificate, which is public, but not of its key.
+    #[cfg(test)]
+    pub(crate) fn with_key_of(&self, thief: &Self) -> Self {
+        Self { der: self.der.clone(), key: thief.key.clone() }
+    }
 }
 
 impl fmt::Debug for Certificate {

@@ -39,8 +39,8 @@ pub struct Config {
     /// range [`Config::MIN_MTU`]..=[`Config::MAX_MTU`].
     pub mtu: usize,
     /// Time until the first retransmission of a flight. Default 100 ms (RFC 6347 §4.2.4.1 says 1 s, and that
-    /// delay-sensitive uses may go lower). It doubles up to 400 ms while the handshake is younger than 5 s, then
-    /// up to 60 s.
+    /// delay-sensitive uses may go lower). It grows by half each time, up to 300 ms, while the handshake is younger than
+    /// 5 s, then doubles up to 60 s.
     pub initial_timeout: Duration,
     /// When an unfinished handshake is given up, counted from the first message. Default 30 s.
     pub handshake_timeout: Duration,
@@ -50,6 +50,9 @@ pub struct Config {
     /// Accept any certificate of the peer, and as a server also none, when no fingerprint is given. Default `false`.
     /// The connection is then open to anybody in the middle; for tools and tests.
     pub danger_accept_any_certificate: bool,
+    /// As a client, offer no other cipher suite: how a test gets at each of them.
+    #[cfg(test)]
+    pub(crate) only_suite: Option<u16>,
 }
 
 impl Config {
@@ -74,6 +77,8 @@ impl Config {
             handshake_timeout: Duration::from_secs(30),
             require_cookie: false,
             danger_accept_any_certificate: false,
+            #[cfg(test)]
+            only_suite: None,
         }
     }
 

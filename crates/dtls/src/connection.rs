@@ -4,6 +4,8 @@ mod acks;
 mod receive;
 mod rekey;
 mod send;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -273,7 +275,8 @@ impl Connection {
     ///
     /// # Errors
     /// [`Error::NotConnected`] before [`Event::Connected`], [`Error::Closed`] after the end, [`Error::TooLong`] over
-    /// 16,384 bytes, [`Error::QueueFull`] if the owner doesn't poll.
+    /// 16,384 bytes, [`Error::QueueFull`] if the owner doesn't poll, [`Error::LimitReached`] if the key is worn out
+    /// and the peer doesn't answer the update of keys.
     pub fn send(&mut self, data: &[u8]) -> Result<(), Error> {
         match self.phase {
             Phase::Handshake(_) => return Err(Error::NotConnected),
@@ -285,6 +288,9 @@ impl Connection {
         }
         if self.outgoing.len() >= MAX_QUEUED {
             return Err(Error::QueueFull);
+        }
+        if self.is_worn_out() {
+            return Err(Error::LimitReached);
         }
         self.queue_record(self.exchange.records.write_epoch(), ContentType::APPLICATION_DATA, data)?;
         self.rekey_if_due();

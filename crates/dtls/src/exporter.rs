@@ -69,9 +69,9 @@ impl Exporter {
                 if label.len() > MAX_LABEL || out.len() > MAX_OUTPUT_HASHES * hash.output_len() {
                     return Err(Error::BadExporterInput);
                 }
-                let derived = expand_secret(*hash, secret, label.as_bytes(), &hash.digest(&[]));
+                let derived = expand_secret(&hash.hmac_key(secret), label.as_bytes(), &hash.digest(&[]));
                 let context = hash.digest(&[context.unwrap_or_default()]);
-                expand_label(*hash, &derived, b"exporter", &context, out);
+                expand_label(&hash.hmac_key(&derived), b"exporter", &context, out);
             }
         }
         Ok(())

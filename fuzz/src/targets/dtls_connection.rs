@@ -4,7 +4,8 @@
 
 use crate::Input;
 use crate::machine::{Machine, advance, drain};
-use headwater_dtls::{Certificate, Config, Connection, Event, Role};
+use headwater_dtls::extension::supported_groups::NamedGroup;
+use headwater_dtls::{Certificate, Config, Connection, Event, Role, Version};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,16 @@ const MAX_UNDER_WAY: usize = 64;
 /// Operations of one input, so that none takes long.
 const MAX_OPERATIONS: usize = 100;
 
+/// Rounds of a quarter of a second: the time-out of a client, and then that of its server.
+const MAX_ROUNDS: usize = 250;
+
 struct End {
     connection: Connection,
     under_way: Vec<Vec<u8>>,
     /// Data that arrived, and what was exported when the handshake was done.
     heard: Vec<Vec<u8>>,
     srtp: Option<[Vec<u8>; 4]>,
+    is_closed: bool,
     bytes_in: usize,
     bytes_out: usize,
 }
@@ -35,6 +40,7 @@ pub fn dtls_connection(data: &[u8]) {
         let mut config = Config::new(certificates[index].clone());
         config.mtu = if flags & 1 != 0 { 200 } else { 1200 };
         config.require_cookie = flags & 2 != 0;
+        configure(&mut config, index, flags);
         let role = if index == 0 { Role::Client } else { Role::Server };
         let remote = vec![certificates[1 - index].fingerprint()];
         let connection = Connection::new(Arc::new(config), role, remote, [index as u8; 32], now);
@@ -56,11 +62,31 @@ pub fn dtls_connection(data: &[u8]) {
             assert!(server.bytes_out <= 3 * server.bytes_in, "{} for {}", server.bytes_out, server.bytes_in);
         }
     }
+    finish(&mut ends, &mut now);
     for (end, said) in [(&ends[0], &said[1]), (&ends[1], &said[0])] {
         assert!(end.heard.iter().all(|data| said.contains(data)), "data arrived that nobody sent");
     }
     if let [Some(client), Some(server)] = [&ends[0].srtp, &ends[1].srtp] {
         assert_eq!(client, server, "both are connected, with different keys");
+    }
+}
+
+/// Versions and groups; two ends that have nothing in common are worth an input, too.
+fn configure(config: &mut Config, index: usize, flags: u8) {
+    let is_old = flags & 4 << index != 0;
+    if is_old {
+        config.max_version = Version::Dtls12;
+    } else if flags & 0x10 != 0 {
+        config.min_version = Version::Dtls13;
+    }
+    if flags & 0x20 != 0 && index == 1 {
+        config.groups = vec![NamedGroup::SECP384R1]; // the client has to be asked for a share of it
+    }
+    if flags & 0x40 != 0 {
+        config.groups.retain(|group| *group != NamedGroup::X25519MLKEM768);
+    }
+    if flags & 0x80 != 0 {
+        config.srtp_profiles = vec![[7, 8], [1, 8]][index].to_vec();
     }
 }
 
@@ -73,7 +99,7 @@ fn operate(
     now: &mut Instant,
     input: &mut Input<'_>,
 ) -> bool {
-    match operation % 8 {
+    match operation % 12 {
         // The network carries what it has, both ways, and time goes on.
         0 => {
             let mut heard = false;
@@ -123,10 +149,44 @@ fn operate(
             let second = ends[who].under_way.remove(1);
             ends[who].under_way[0].extend(second);
         }
-        _ if input.byte() > 250 => ends[who].connection.close(*now),
+        7 if input.byte() > 250 => ends[who].connection.close(*now),
+        8 => {
+            let _ = ends[who].connection.update_keys(*now);
+        }
+        9 => ends[who].connection.set_round_trip(Duration::from_millis(u64::from(input.u16()))),
+        // An ICE check on the same path.
+        10 => {
+            let bytes = usize::from(input.byte());
+            ends[who].bytes_in += bytes;
+            ends[who].connection.credit(bytes);
+        }
+        // A flood of one datagram.
+        11 => {
+            let Some(datagram) = ends[who].under_way.first().cloned() else { return false };
+            for _ in 0..input.byte() {
+                ends[1 - who].receive(*now, &datagram);
+            }
+            return who == 1;
+        }
         _ => {}
     }
     false
+}
+
+/// However it went so far: on a network that works from now on both get to an end.
+fn finish(ends: &mut [End; 2], now: &mut Instant) {
+    for _ in 0..MAX_ROUNDS {
+        for from in [0, 1] {
+            for datagram in std::mem::take(&mut ends[from].under_way) {
+                ends[1 - from].receive(*now, &datagram);
+            }
+        }
+        if ends.iter().all(|end| end.is_over() && end.under_way.is_empty()) {
+            return;
+        }
+        wait(ends, now, Duration::from_millis(250));
+    }
+    panic!("neither connected nor closed");
 }
 
 fn wait(ends: &mut [End; 2], now: &mut Instant, by: Duration) {
@@ -141,7 +201,20 @@ fn wait(ends: &mut [End; 2], now: &mut Instant, by: Duration) {
 
 impl End {
     const fn new(connection: Connection) -> Self {
-        Self { connection, under_way: Vec::new(), heard: Vec::new(), srtp: None, bytes_in: 0, bytes_out: 0 }
+        Self {
+            connection,
+            under_way: Vec::new(),
+            heard: Vec::new(),
+            srtp: None,
+            is_closed: false,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    /// Connected, closed, or a server that nobody has spoken to.
+    fn is_over(&self) -> bool {
+        self.connection.is_connected() || self.is_closed || self.connection.poll_timeout().is_none()
     }
 
     fn receive(&mut self, now: Instant, datagram: &[u8]) {
@@ -182,6 +255,7 @@ impl Machine for End {
                 assert!(self.srtp.replace(parts.map(|part| part.to_vec())).is_none(), "connected twice");
             }
             Event::Data(data) => self.heard.push(data),
+            Event::Closed { .. } => assert!(!std::mem::replace(&mut self.is_closed, true), "closed twice"),
             _ => {}
         }
         true

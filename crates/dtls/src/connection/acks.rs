@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::Connection;
+use super::{Connection, Phase, Side};
 use crate::record::ContentType;
 use crate::record::ack::{Ack, MAX_ENTRIES};
 use crate::record::layer::RecordNumber;
@@ -26,8 +26,14 @@ impl Acks {
     /// Says by `at` what is there, unless the rest comes first.
     pub(super) fn set_deadline(&mut self, at: Instant) {
         if !self.records.is_empty() {
-            self.deadline.get_or_insert(at);
+            self.deadline = Some(self.deadline.map_or(at, |deadline| deadline.min(at)));
         }
+    }
+
+    /// Says it again at `at` unless the rest comes first.
+    fn repeat(&mut self, records: Vec<RecordNumber>, at: Instant) {
+        self.records = records;
+        self.set_deadline(at);
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -54,5 +60,12 @@ impl Connection {
         Ack::emit(numbers, &mut content);
         // RFC 9147 §7: in the newest epoch, which is no older than what it acknowledges. Lost, it will be called for again.
         let _ = self.queue_record(self.exchange.records.write_epoch(), ContentType::ACK, &content);
+        if let Phase::Handshake(handshake) = &self.phase
+            && matches!(handshake.side, Side::Client13(_))
+        {
+            // We have no flight under way that would be repeated, and the server may have to hear of us before it may
+            // send more: if neither said anything, both would wait for ever.
+            self.acks.repeat(records, self.now + self.exchange.flight.pause(self.now));
+        }
     }
 }

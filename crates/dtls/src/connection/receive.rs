@@ -74,6 +74,17 @@ impl Connection {
             // Its news is already in the epoch of the records that follow it.
             ContentType::CHANGE_CIPHER_SPEC if record.fragment == [1] => Ok(()),
             ContentType::ALERT => {
+                let is_late = match handshake.side {
+                    // Nothing was said yet that the peer could object to.
+                    Side::Accept(_) => self.exchange.next_message_seq == 0,
+                    // DTLS 1.3: a peer that has keys uses them.
+                    Side::Client13(_) => true,
+                    Side::Server13(_) => self.credit.is_none(),
+                    _ => false,
+                };
+                if is_late {
+                    return Err(Error::Unexpected);
+                }
                 let alert = AlertMessage::parse(record.fragment)?;
                 let reason = match alert.description {
                     Alert::CLOSE_NOTIFY => CloseReason::CloseNotify,
@@ -88,7 +99,7 @@ impl Connection {
         }
     }
 
-    fn handle_opened(&mut self, opened: Opened) -> Result<(), Error> {
+    pub(super) fn handle_opened(&mut self, opened: Opened) -> Result<(), Error> {
         let Opened { content_type, plaintext, number } = opened;
         match content_type {
             ContentType::HANDSHAKE => self.handle_handshake(&plaintext, number),
@@ -187,6 +198,8 @@ impl Connection {
             return Err(ParseError::Truncated.into()); // RFC 5246 §6.2.1: no empty handshake records
         }
         match &self.phase {
+            // The handshake has its own keys; what the peer says with those for data comes after it, and will come again.
+            Phase::Handshake(_) if number.epoch >= Epoch::DATA => return Err(Error::Unexpected),
             Phase::Handshake(_) => {}
             Phase::Established(data) if data.version == Version::Dtls12 => {
                 return self.handle_late_handshake(content);
@@ -209,6 +222,7 @@ impl Connection {
     /// Keeps the fragments of one record. Whether one of them is of a message that was handled before.
     fn insert_fragments(&mut self, content: &[u8], number: RecordNumber) -> (bool, Result<(), Error>) {
         let is_protected = number.epoch != Epoch::PLAIN;
+        let is_over = number.epoch == Epoch::HANDSHAKE && matches!(self.phase, Phase::Established(_));
         let mut rest = content;
         let mut is_repeat = false;
         let mut outcome = Err(ParseError::Truncated.into());
@@ -216,6 +230,9 @@ impl Connection {
             let placed = Fragment::parse(&mut rest).map_err(Error::from).and_then(|fragment| {
                 if fragment.kind == HandshakeType::HELLO_REQUEST {
                     return Ok(Place::Behind); // RFC 5246 §7.4.1.1: ignored while we are at it anyway
+                }
+                if is_over && !self.reassembly.is_behind(fragment.message_seq) {
+                    return Err(Error::Unexpected); // what is new comes with the new keys
                 }
                 let place = self.reassembly.insert(&fragment, is_protected)?;
                 is_repeat |= place == Place::Behind;
@@ -309,9 +326,6 @@ impl Connection {
     fn handle_post_handshake(&mut self, content: &[u8], number: RecordNumber) -> Result<(), Error> {
         let (is_repeat, outcome) = self.insert_fragments(content, number);
         outcome?;
-        if number.epoch == Epoch::HANDSHAKE && !is_repeat {
-            return Err(Error::Unexpected); // what is new comes with the new keys
-        }
         while let Some((message, _)) = self.reassembly.take_next() {
             self.reassembly.advance();
             let handled = match message.kind {
@@ -328,14 +342,18 @@ impl Connection {
                 return Ok(());
             }
         }
-        // A server's flight again: it lacks ours, which is the answer. All else is answered by an ACK.
-        if is_repeat && self.role == Role::Client && !self.exchange.flight.is_empty() {
+        // A server's flight again: it lacks ours, which is the answer. All else is answered by an ACK, once it was handled:
+        // who hears that its KeyUpdate arrived goes on with keys that we must have by then.
+        let is_flight = is_repeat && number.epoch == Epoch::HANDSHAKE && self.role == Role::Client;
+        if is_flight && !self.exchange.flight.is_empty() {
             if self.exchange.flight.may_repeat(self.now) {
                 self.send_flight();
             }
         } else {
             self.acks.note(number);
-            self.send_ack();
+            if self.reassembly.is_settled() {
+                self.send_ack();
+            }
         }
         self.begin_update();
         Ok(())

@@ -9,6 +9,8 @@ use crate::{Error, ParseError, Role};
 /// Records that we protect with one key before we change it by ourselves: half of what AES-GCM allows (RFC 9147
 /// §4.5.3).
 const MAX_RECORDS: u64 = 1 << 23;
+/// Where the peer never acknowledges the change, this is the end of sending (RFC 9147 §4.5.3: 2^24.5 records).
+const LAST_RECORD: u64 = 1 << 24;
 /// The last epoch: numbers that wrap would use nonces twice.
 const MAX_EPOCH: Epoch = Epoch(u16::MAX);
 
@@ -32,6 +34,12 @@ enum Update {
 impl Rekey {
     pub(super) fn new(traffic: Traffic) -> Self {
         Self { traffic, ours: Update::None }
+    }
+
+    /// The next keys of `role`, for a test's dishonest peer.
+    #[cfg(test)]
+    pub(super) fn next_keys(&mut self, role: Role) -> crate::record::layer::Protection {
+        self.traffic.update(role)
     }
 }
 
@@ -64,7 +72,8 @@ impl Connection {
         let Some(rekey) = &mut data.rekey else { return };
         let Update::Wanted { requests_update } = rekey.ours else { return };
         let epoch = self.exchange.records.write_epoch();
-        if !self.exchange.flight.is_empty() || epoch >= MAX_EPOCH {
+        let has_number = self.exchange.next_message_seq < u16::MAX; // they don't wrap
+        if !self.exchange.flight.is_empty() || epoch >= MAX_EPOCH || !has_number {
             return;
         }
         rekey.ours = Update::Sent;
@@ -97,6 +106,9 @@ impl Connection {
             && rekey.ours == Update::Sent
         {
             rekey.ours = Update::None;
+            // Another one takes its number: if the peer never got this one, it would wait for it for ever; if it did and only
+            // its ACKs were lost, it acknowledges the number again, and has the keys.
+            self.exchange.next_message_seq -= 1;
         }
     }
 
@@ -116,6 +128,12 @@ impl Connection {
             rekey.ours = Update::Wanted { requests_update: false };
         }
         Ok(())
+    }
+
+    /// Whether the key has protected as much as it may. DTLS 1.2 has no other one.
+    pub(super) fn is_worn_out(&self) -> bool {
+        let is_dtls13 = matches!(&self.phase, Phase::Established(data) if data.rekey.is_some());
+        is_dtls13 && self.exchange.records.written() >= LAST_RECORD
     }
 
     /// After a record was sent.

@@ -101,6 +101,10 @@ impl RunningHash {
 pub(crate) struct HmacKey(hmac::Key);
 
 impl HmacKey {
+    pub(crate) fn output_len(&self) -> usize {
+        self.0.algorithm().digest_algorithm().output_len()
+    }
+
     pub(crate) fn sign(&self, parts: &[&[u8]]) -> Output {
         let mut context = hmac::Context::with_key(&self.0);
         parts.iter().for_each(|part| context.update(part));

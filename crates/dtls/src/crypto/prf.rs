@@ -9,12 +9,15 @@ pub(crate) fn prf(hash: SuiteHash, secret: &[u8], label: &[u8], seed: &[&[u8]], 
     parts.extend_from_slice(seed);
 
     let mut a = key.sign(&parts[1..]); // A(1)
-    for chunk in out.chunks_mut(hash.output_len()) {
+    let mut chunks = out.chunks_mut(hash.output_len()).peekable();
+    while let Some(chunk) = chunks.next() {
         let mut with_a = parts.clone();
         with_a[0] = &a;
         let block = key.sign(&with_a);
         chunk.copy_from_slice(&block[..chunk.len()]);
-        a = key.sign(&[&a]);
+        if chunks.peek().is_some() {
+            a = key.sign(&[&a]);
+        }
     }
 }
 

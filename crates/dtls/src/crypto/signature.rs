@@ -102,3 +102,23 @@ fn algorithm(
         _ => return None,
     })
 }
+
+/// Signatures that only peers make.
+#[cfg(test)]
+pub(crate) mod foreign {
+    use ring::rand::SystemRandom;
+    use ring::signature::{ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, RSA_PSS_SHA256, RsaKeyPair};
+
+    pub(crate) fn rsa_pss(pkcs8: &[u8], content: &[u8]) -> Vec<u8> {
+        let key = RsaKeyPair::from_pkcs8(pkcs8).unwrap();
+        let mut signature = vec![0; key.public().modulus_len()];
+        key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), content, &mut signature).unwrap();
+        signature
+    }
+
+    pub(crate) fn p384(pkcs8: &[u8], content: &[u8]) -> Vec<u8> {
+        let random = SystemRandom::new();
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_ASN1_SIGNING, pkcs8, &random).unwrap();
+        key.sign(&random, content).unwrap().as_ref().to_vec()
+    }
+}

@@ -1,5 +1,7 @@
 //! A server that waits for a hello: asks for another one where it has to, else answers in the version chosen.
 
+use subtle::ConstantTimeEq;
+
 use super::choice::{Choice, Choice13};
 use super::exchange::Exchange;
 use super::side::Side;
@@ -15,6 +17,9 @@ use crate::message::server_hello::{RETRY_REQUEST_RANDOM, ServerHello};
 use crate::record::ProtocolVersion;
 use crate::record::layer::Epoch;
 use crate::{Error, Refusal, handshake12, handshake13};
+
+/// How many hellos without our cookie are answered in DTLS 1.2. A client sends one; further ones are somebody else's.
+const MAX_COOKIE_REQUESTS: u16 = 64;
 
 pub(crate) struct Accept {
     /// What our HelloRetryRequest chose (DTLS 1.3).
@@ -40,6 +45,9 @@ impl Accept {
             Choice::Dtls12(_) if self.retried.is_some() => Err(doubt(Refusal::Version)),
             Choice::Dtls12(choice) => {
                 if exchange.config.require_cookie && !is_ours(exchange, &hello, hello.cookie) {
+                    if exchange.next_message_seq >= MAX_COOKIE_REQUESTS {
+                        return Err(Failure::Discard(Error::LimitReached));
+                    }
                     request_cookie_12(exchange, &hello);
                     return Ok(None);
                 }
@@ -126,7 +134,7 @@ fn request_cookie_12(exchange: &mut Exchange, hello: &ClientHello<'_>) {
 }
 
 fn is_ours(exchange: &Exchange, hello: &ClientHello<'_>, cookie: &[u8]) -> bool {
-    *cookie == cookie_of(&exchange.cookie_secret, hello)[..]
+    cookie_of(&exchange.cookie_secret, hello).ct_eq(cookie).into()
 }
 
 /// RFC 6347 §4.2.1: a function of the hello and a secret, so that nothing has to be kept. The address is not in it:

@@ -66,6 +66,9 @@ impl Choice13 {
         if !hello.cookie.is_empty() {
             return Err(doubt(Refusal::NotOffered)); // RFC 9147 §5.3
         }
+        if !hello.offers_only_null_compression() {
+            return Err(doubt(Refusal::Compression));
+        }
         let suite = suite::of(Version::Dtls13)
             .find(|ours| hello.cipher_suites().any(|theirs| theirs == ours.number))
             .ok_or_else(|| doubt(Refusal::CipherSuite))?;

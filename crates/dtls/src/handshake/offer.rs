@@ -58,7 +58,10 @@ impl Offer {
         message: &Message,
     ) -> Result<Option<Side>, Failure> {
         match message.kind {
-            HandshakeType::HELLO_VERIFY_REQUEST if self.retried.is_none() => {
+            // Only DTLS 1.2 has it.
+            HandshakeType::HELLO_VERIFY_REQUEST
+                if self.retried.is_none() && exchange.config.speaks(Version::Dtls12) =>
+            {
                 self.hello_verify_request(exchange, message)
             }
             HandshakeType::SERVER_HELLO => self.server_hello(exchange, message),
@@ -93,7 +96,8 @@ impl Offer {
         match hello.extensions.find(ExtensionType::SUPPORTED_VERSIONS) {
             Some(data) => {
                 let is_13 = supported_versions::parse_selected(data)? == ProtocolVersion::DTLS_1_3;
-                if !is_13 || !exchange.config.speaks(Version::Dtls13) {
+                // A hello with a cookie of 1.2 is none that 1.3 may answer (RFC 9147 §5.3).
+                if !is_13 || !exchange.config.speaks(Version::Dtls13) || self.cookies > 0 {
                     return Err(doubt(Refusal::Version));
                 }
                 let suite = suite::find(Version::Dtls13, hello.cipher_suite)
@@ -187,6 +191,8 @@ impl Offer {
             .flat_map(suite::of)
             .map(|suite| suite.number)
             .collect();
+        #[cfg(test)]
+        let suites = config.only_suite.map_or(suites, |only| vec![only]);
         exchange.flight.begin(true);
         exchange.push_message(Epoch::PLAIN, HandshakeType::CLIENT_HELLO, |out| {
             let extensions = |out: &mut Vec<u8>| self.emit_extensions(&config, cookie_13, out);

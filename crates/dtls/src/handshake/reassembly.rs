@@ -11,14 +11,15 @@ use crate::Error;
 use crate::message::HandshakeType;
 
 /// How far ahead of the next message a fragment may be. The longest flight has five messages and a Finished.
-pub(crate) const MAX_AHEAD: u16 = 8;
+pub(crate) const MAX_AHEAD: u32 = 8;
 
 /// The most bytes of unfinished messages. When a fragment of the next message needs room, messages ahead of it are
 /// forgotten, the furthest first; a fragment of any other message is refused.
 pub(crate) const MAX_BUFFERED: usize = 32 * 1024;
 
 pub(crate) struct Reassembly {
-    next: u16,
+    /// Beyond 16 bits when all numbers are used: they don't wrap.
+    next: u32,
     partial: BTreeMap<u16, Partial>,
     /// From here on nothing counts that came in the clear (DTLS 1.3, after the hellos).
     needs_protection: bool,
@@ -53,7 +54,7 @@ impl Reassembly {
 
     /// Takes a fragment. In DTLS 1.2 Finished is the only message under the new keys (RFC 6347 §4.2.4).
     pub(crate) fn insert(&mut self, fragment: &Fragment<'_>, is_protected: bool) -> Result<Place, Error> {
-        let Some(ahead) = fragment.message_seq.checked_sub(self.next) else {
+        let Some(ahead) = u32::from(fragment.message_seq).checked_sub(self.next) else {
             return Ok(Place::Behind);
         };
         if ahead >= MAX_AHEAD {
@@ -94,12 +95,23 @@ impl Reassembly {
     /// The next message, if it is whole. It stays the next one until [`Self::advance`]; asked again before that,
     /// it has to arrive anew.
     pub(crate) fn take_next(&mut self) -> Option<(Message, bool)> {
-        if !self.partial.get(&self.next)?.is_whole() {
+        let message_seq = u16::try_from(self.next).ok()?;
+        if !self.partial.get(&message_seq)?.is_whole() {
             return None;
         }
-        let partial = self.partial.remove(&self.next)?;
-        let message = Message { kind: partial.kind, message_seq: self.next, body: partial.body };
+        let partial = self.partial.remove(&message_seq)?;
+        let message = Message { kind: partial.kind, message_seq, body: partial.body };
         Some((message, partial.is_protected))
+    }
+
+    /// Whether the message of this number was handled before.
+    pub(crate) fn is_behind(&self, message_seq: u16) -> bool {
+        u32::from(message_seq) < self.next
+    }
+
+    /// Whether nothing waits for a part of it, or for a message before it.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.partial.is_empty()
     }
 
     /// The message was accepted.
@@ -113,7 +125,7 @@ impl Reassembly {
             if used + fragment.length <= MAX_BUFFERED {
                 return Ok(());
             }
-            if fragment.message_seq != self.next {
+            if u32::from(fragment.message_seq) != self.next {
                 return Err(Error::LimitReached);
             }
             self.partial.pop_last(); // not empty: a single message is below the bound

@@ -36,7 +36,7 @@ use crate::record::layer::Epoch;
 use crate::{Refusal, Role, Version};
 
 /// What CertificateVerify signs (RFC 8446 §4.4.3).
-fn signed_content(role: Role, transcript_hash: &[u8]) -> Vec<u8> {
+pub(crate) fn signed_content(role: Role, transcript_hash: &[u8]) -> Vec<u8> {
     let context: &[u8] = match role {
         Role::Client => b"TLS 1.3, client CertificateVerify",
         Role::Server => b"TLS 1.3, server CertificateVerify",

@@ -61,6 +61,12 @@ impl<'a> ClientHello<'a> {
         self.compression.contains(&0)
     }
 
+    /// Whether it offers nothing but null compression, as a hello of DTLS 1.3 has to (RFC 8446 §4.1.2).
+    #[must_use]
+    pub fn offers_only_null_compression(&self) -> bool {
+        self.compression == [0]
+    }
+
     /// Appends a hello without session id; `extensions` writes the extensions.
     pub fn emit(
         random: &[u8; RANDOM_LEN],

@@ -18,11 +18,13 @@ pub const RETRY_REQUEST_RANDOM: [u8; RANDOM_LEN] = [
 
 /// How the random ends in a ServerHello of DTLS 1.2 from a server that speaks 1.3 (RFC 8446 §4.1.3).
 const DOWNGRADED: [u8; 8] = *b"DOWNGRD\x01";
+/// And in one of a still older version, from a server that speaks 1.2: a client has to look for both.
+const DOWNGRADED_FURTHER: [u8; 8] = *b"DOWNGRD\x00";
 
-/// Whether a server that chose DTLS 1.2 would rather have spoken 1.3.
+/// Whether a server that did not choose DTLS 1.3 would rather have spoken a newer version than it chose.
 #[must_use]
 pub fn is_downgraded(random: &[u8; RANDOM_LEN]) -> bool {
-    random.ends_with(&DOWNGRADED)
+    random.ends_with(&DOWNGRADED) || random.ends_with(&DOWNGRADED_FURTHER)
 }
 
 /// Says in a random that we would rather have spoken 1.3.

@@ -13,6 +13,9 @@ use crate::{Error, ParseError};
 const MAX_SEQUENCE_NUMBER: u64 = (1 << 48) - 1;
 /// Epochs whose records we still open: the handshake's, the present one, and the one before it (RFC 9147 §4.2.1).
 const MAX_READ_EPOCHS: usize = 3;
+/// So many forgeries may be tried against one key (RFC 9147 §4.5.3, the same for all three ciphers); then it opens
+/// nothing more.
+const MAX_FORGERIES: u64 = 1 << 36;
 /// No protection adds more to a plaintext.
 const MAX_OVERHEAD: usize = 32;
 
@@ -59,6 +62,7 @@ struct Reader {
     epoch: Epoch,
     protection: Protection,
     replay: ReplayWindow,
+    forgeries: u64,
 }
 
 #[derive(Default)]
@@ -70,6 +74,7 @@ pub(crate) struct RecordLayer {
 
 impl RecordLayer {
     pub(crate) fn install_write(&mut self, epoch: Epoch, protection: Protection) {
+        self.writers.reserve_exact(1); // for hours there is one
         self.writers.push(Writer { epoch, protection, next: 0 });
     }
 
@@ -77,7 +82,8 @@ impl RecordLayer {
         if self.readers.len() == MAX_READ_EPOCHS {
             self.readers.remove(1); // the handshake's stays: its last messages may still be repeated
         }
-        self.readers.push(Reader { epoch, protection, replay: ReplayWindow::default() });
+        self.readers.reserve_exact(1);
+        self.readers.push(Reader { epoch, protection, replay: ReplayWindow::default(), forgeries: 0 });
     }
 
     /// Nothing will be written below `epoch` any more.
@@ -102,6 +108,14 @@ impl RecordLayer {
     /// How many records were written in the newest epoch.
     pub(crate) fn written(&self) -> u64 {
         self.writers.last().map_or(0, |writer| writer.next)
+    }
+
+    /// As if so many records had been written in the newest epoch, and forged.
+    #[cfg(test)]
+    pub(crate) fn wear_out(&mut self, written: u64, forged: u64) {
+        if let (Some(writer), Some(reader)) = (self.writers.last_mut(), self.readers.last_mut()) {
+            (writer.next, reader.forgeries) = (written, forged);
+        }
     }
 
     /// The bytes that a record has beside its plaintext.
@@ -197,7 +211,13 @@ impl RecordLayer {
         if sequence_number > MAX_SEQUENCE_NUMBER || !reader.replay.is_new(sequence_number) {
             return Err(Error::Replayed);
         }
-        let mut plaintext = protection.open(record, low, sequence_number).map_err(|_| Error::Unauthentic)?;
+        if reader.forgeries >= MAX_FORGERIES {
+            return Err(Error::LimitReached);
+        }
+        let mut plaintext = protection.open(record, low, sequence_number).map_err(|_| {
+            reader.forgeries += 1;
+            Error::Unauthentic
+        })?;
         reader.replay.mark(sequence_number);
         // RFC 8446 §5.4: no type at all ends the connection; one record less does no harm to ours.
         let (content_type, len) = inner(&plaintext).ok_or(ParseError::Truncated)?;

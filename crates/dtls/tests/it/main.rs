@@ -7,4 +7,5 @@ mod hostile;
 mod loss;
 mod pair;
 mod properties;
+mod recovery;
 mod wire;

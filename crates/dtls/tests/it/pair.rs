@@ -59,8 +59,11 @@ pub(crate) struct Pair {
     /// (arrival, order, to the server?, bytes)
     in_flight: VecDeque<(Instant, usize, bool, Vec<u8>)>,
     count: usize,
+    /// One way; [`LATENCY`] unless a test says otherwise.
+    pub(crate) latency: Duration,
 }
 
+pub(crate) type Make = fn() -> Pair;
 type Rule<'a> = &'a mut dyn FnMut(Role, usize, &[u8]) -> Fate;
 
 impl Pair {
@@ -114,8 +117,13 @@ impl Pair {
             now,
             in_flight: VecDeque::new(),
             count: 0,
+            latency: LATENCY,
         }
     }
+
+    /// The versions that two of us can meet in, by name.
+    pub(crate) const ALL: [(&str, Make); 3] =
+        [("1.2", Self::new), ("1.3 X25519", Self::dtls13), ("1.3 X25519MLKEM768", Self::post_quantum)];
 
     pub(crate) fn elapsed(&self) -> Duration {
         self.now - self.start
@@ -185,7 +193,7 @@ impl Pair {
                 };
                 for (delay, bytes) in copies {
                     self.count += 1;
-                    self.in_flight.push_back((now + LATENCY + delay, self.count, to_server, bytes));
+                    self.in_flight.push_back((now + self.latency + delay, self.count, to_server, bytes));
                 }
             }
         }

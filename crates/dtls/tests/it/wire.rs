@@ -4,6 +4,7 @@ use headwater_dtls::extension::{ExtensionType, put_extension};
 use headwater_dtls::handshake::Fragment;
 use headwater_dtls::message::HandshakeType;
 use headwater_dtls::message::client_hello::ClientHello;
+use headwater_dtls::record::unified::UnifiedRecord;
 use headwater_dtls::record::{ContentType, ProtocolVersion, Record};
 
 pub(crate) fn records(mut datagram: &[u8]) -> Vec<Record<'_>> {
@@ -14,10 +15,23 @@ pub(crate) fn records(mut datagram: &[u8]) -> Vec<Record<'_>> {
     records
 }
 
+/// A datagram's records, those with the unified header of DTLS 1.3 apart.
+pub(crate) fn split(mut datagram: &[u8]) -> (Vec<Record<'_>>, Vec<UnifiedRecord<'_>>) {
+    let (mut plain, mut protected) = (Vec::new(), Vec::new());
+    while let Some(first) = datagram.first() {
+        if UnifiedRecord::is_unified(*first) {
+            protected.push(UnifiedRecord::parse(&mut datagram).expect("our own datagrams are well-formed"));
+        } else {
+            plain.push(Record::parse(&mut datagram).expect("our own datagrams are well-formed"));
+        }
+    }
+    (plain, protected)
+}
+
 /// The handshake fragments of epoch 0.
 pub(crate) fn fragments(datagram: &[u8]) -> Vec<Fragment<'_>> {
     let mut fragments = Vec::new();
-    for record in records(datagram) {
+    for record in split(datagram).0 {
         if record.epoch == 0 && record.content_type == ContentType::HANDSHAKE {
             let mut content = record.fragment;
             while !content.is_empty() {

@@ -234,6 +234,39 @@ fn a_connected_viewer_holds_a_few_kilobytes() {
     assert!(later <= BYTES_PER_VIEWER, "{later} bytes a viewer");
 }
 
+/// S6: ten thousand hellos a second from addresses that nobody knows, for three seconds: nothing is kept, nothing is
+/// answered, nothing is even allocated.
+#[test]
+fn ten_thousand_spoofed_hellos_a_second_leave_memory_flat() {
+    let mut rig = Rig::new(2);
+    rig.run(Duration::from_secs(6));
+    // The first fragment of a hello as a browser sends it; the server's media keeps going out between them.
+    let mut hello = vec![0; 1200];
+    hello[..25].copy_from_slice(&[
+        22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 4, 163, 1, 0, 5, 220, 0, 0, 0, 0, 0, 0, 4, 151,
+    ]);
+    hello[25..27].copy_from_slice(&[254, 253]);
+    rig.server.allocations = 0;
+    let (before, now) = (rig.server.bytes, rig.now);
+    let mut buf = Vec::with_capacity(64 << 10);
+    for spoofed in 0_u32..30_000 {
+        let address =
+            SocketAddr::from(([100, 64, (spoofed >> 8) as u8, spoofed as u8], 1024 + spoofed as u16));
+        hello[5..11].copy_from_slice(&u64::from(spoofed).to_be_bytes()[2..]);
+        let datagram = Datagram::new(address, here(), now, &mut hello);
+        assert!(rig.server.call(|sfu| sfu.handle_datagram(now, datagram)).is_err());
+        if spoofed % 100 == 0 {
+            let answered = rig.server.call(|sfu| sfu.poll_transmit(now, &mut buf));
+            assert!(answered.is_none_or(|transmit| transmit.remote.port() <= 5002), "nobody is answered");
+            buf.clear();
+        }
+    }
+    assert_eq!(rig.server.allocations, 0);
+    assert_eq!(rig.server.bytes, before);
+    rig.run(Duration::from_secs(1));
+    assert_eq!(rig.server.sfu.streams(rig.now)[0].viewers, 2, "and those who watch go on");
+}
+
 #[test]
 fn forwarding_allocates_nothing() {
     let mut rig = Rig::new(8);
