@@ -29,7 +29,9 @@ pub struct Config {
     /// The newest version that we speak. Default: DTLS 1.3.
     pub max_version: Version,
     /// Key exchange groups, best first. Default: X25519MLKEM768, X25519, secp256r1, secp384r1. The first is for DTLS 1.3
-    /// alone. A client sends a share of the first, and of the second if the first is X25519MLKEM768.
+    /// alone. A client sends a share of the first, and of the second if the first is X25519MLKEM768. Where DTLS 1.2 is
+    /// spoken, keep secp256r1 among them: there the list says as well which curve a certificate may be on (RFC 8422 §5.1),
+    /// and ours is on that one.
     pub groups: Vec<NamedGroup>,
     /// SRTP protection profiles by IANA number (RFC 5764 §4.1.2), best first. As a server we choose our first that the
     /// client offers. Default: 7 (AEAD_AES_128_GCM), 8 (AEAD_AES_256_GCM), 1 (AES128_CM_HMAC_SHA1_80). Empty: no
