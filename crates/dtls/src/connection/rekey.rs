@@ -78,9 +78,9 @@ impl Connection {
         }
         rekey.ours = Update::Sent;
         self.exchange.flight.begin_late();
-        self.exchange.push_message(epoch, HandshakeType::KEY_UPDATE, |out| {
-            key_update::emit(requests_update, out);
-        });
+        let mut body = Vec::new();
+        key_update::emit(requests_update, &mut body);
+        self.exchange.push_late_message(epoch, HandshakeType::KEY_UPDATE, body);
         self.send_flight();
     }
 

@@ -51,6 +51,11 @@ impl Exchange {
         let mut bytes = Vec::new();
         body(&mut bytes);
         self.transcript.add(kind, self.next_message_seq, &bytes);
+        self.push_late_message(epoch, kind, bytes);
+    }
+
+    /// Adds a message to the flight; after the handshake there is no transcript.
+    pub(crate) fn push_late_message(&mut self, epoch: Epoch, kind: HandshakeType, bytes: Vec<u8>) {
         self.flight.push_message(epoch, kind, self.next_message_seq, bytes);
         self.next_message_seq += 1;
     }

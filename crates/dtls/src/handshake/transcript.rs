@@ -78,6 +78,12 @@ impl Transcript {
         }
     }
 
+    /// Nothing was added.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(&self.state, State::Undecided(messages) if messages.is_empty())
+    }
+
     /// Hands out the bytes so far (DTLS 1.2), and keeps none from now on.
     pub(crate) fn take_bytes(&mut self) -> Vec<u8> {
         match &mut self.state {

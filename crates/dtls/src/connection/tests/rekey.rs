@@ -19,6 +19,17 @@ fn an_answer_to_a_key_update_leaves_its_ack_and_waiting_data_alone() {
 }
 
 #[test]
+fn key_updates_leave_nothing_behind_in_the_transcript() {
+    let (mut client, mut server) = connected();
+    for _ in 0..20 {
+        client.update_keys(client.now).unwrap();
+        settle(&mut client, &mut server);
+    }
+    assert_eq!(server.exchange.records.write_epoch(), Epoch(3 + 20), "each was answered");
+    assert!(client.exchange.transcript.is_empty() && server.exchange.transcript.is_empty());
+}
+
+#[test]
 fn a_flood_of_key_updates_is_answered_within_bounds_and_ends_at_the_last_epoch() {
     let (mut client, mut server) = connected();
     // Each with the next keys, all before the server is polled even once.
