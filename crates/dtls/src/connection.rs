@@ -28,8 +28,7 @@ use crate::handshake::reassembly::Reassembly;
 use crate::handshake::side::Side;
 use crate::handshake::transcript::Transcript;
 use crate::record::layer::RecordLayer;
-use crate::record::unified::UnifiedRecord;
-use crate::record::{ContentType, MAX_PLAINTEXT, Record};
+use crate::record::{ContentType, MAX_PLAINTEXT};
 use crate::{ConfigError, Error, ParseError, Refusal};
 
 use acks::Acks;
@@ -169,12 +168,7 @@ impl Connection {
         let mut is_first = true;
         while !rest.is_empty() && !matches!(self.phase, Phase::Closed) {
             let start = rest;
-            let taken = if UnifiedRecord::is_unified(start[0]) {
-                UnifiedRecord::parse(&mut rest).map(Received::Unified)
-            } else {
-                Record::parse(&mut rest).map(Received::Numbered)
-            };
-            let result = match taken {
+            let result = match Received::parse(&mut rest) {
                 Ok(record) => self.handle_record(&record, &start[..start.len() - rest.len()]),
                 Err(error) => {
                     rest = &[];

@@ -38,6 +38,26 @@ pub(super) enum Received<'a> {
     Unified(UnifiedRecord<'a>),
 }
 
+impl<'a> Received<'a> {
+    /// Takes the first record off `datagram`.
+    pub(super) fn parse(datagram: &mut &'a [u8]) -> Result<Self, ParseError> {
+        if datagram.first().copied().is_some_and(UnifiedRecord::is_unified) {
+            UnifiedRecord::parse(datagram).map(Self::Unified)
+        } else {
+            Record::parse(datagram).map(Self::Numbered)
+        }
+    }
+}
+
+/// Why a protected message that cannot be handled ends the connection: nobody but the peer can have sent it, so it won't
+/// get better (RFC 8446 §4.6).
+fn fatal(error: Error) -> Refusal {
+    match error {
+        Error::Malformed(_) => Refusal::Malformed,
+        _ => Refusal::UnexpectedMessage,
+    }
+}
+
 impl Connection {
     pub(super) fn handle_record(&mut self, record: &Received<'_>, bytes: &[u8]) -> Result<(), Error> {
         match record {
@@ -137,12 +157,7 @@ impl Connection {
         }
         let Phase::Handshake(handshake) = &mut self.phase else { return };
         for bytes in std::mem::take(&mut handshake.early_records) {
-            let taken = if bytes.first().copied().is_some_and(UnifiedRecord::is_unified) {
-                UnifiedRecord::parse(&mut &bytes[..]).map(Received::Unified)
-            } else {
-                Record::parse(&mut &bytes[..]).map(Received::Numbered)
-            };
-            if let Ok(record) = taken {
+            if let Ok(record) = Received::parse(&mut &bytes[..]) {
                 // What is refused now would have been refused when it came.
                 let _ = self.handle_record(&record, &bytes);
             }
@@ -299,12 +314,8 @@ impl Connection {
                         self.establish(*established);
                     }
                 }
-                // Nobody but the peer can have sent a protected message: it won't get better.
                 Err(Failure::Discard(error)) if is_protected => {
-                    self.fail(match error {
-                        Error::Malformed(_) => Refusal::Malformed,
-                        _ => Refusal::UnexpectedMessage,
-                    });
+                    self.fail(fatal(error));
                     return Ok(());
                 }
                 Err(Failure::Discard(error)) => {
@@ -334,11 +345,7 @@ impl Connection {
                 _ => Err(Error::Unexpected),
             };
             if let Err(error) = handled {
-                // Nobody but the peer can have sent it (RFC 8446 §4.6).
-                self.fail(match error {
-                    Error::Malformed(_) => Refusal::Malformed,
-                    _ => Refusal::UnexpectedMessage,
-                });
+                self.fail(fatal(error));
                 return Ok(());
             }
         }

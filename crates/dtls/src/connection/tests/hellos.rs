@@ -8,7 +8,7 @@ use crate::extension::{ExtensionType as E, cookie, put_extension};
 use crate::message::client_hello::ClientHello;
 use crate::message::hello_verify_request::HelloVerifyRequest;
 use crate::message::server_hello::{RETRY_REQUEST_RANDOM, ServerHello};
-use crate::record::ProtocolVersion;
+use crate::record::{ProtocolVersion, Record};
 
 fn datagram(kind: HandshakeType, number: u16, body: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
