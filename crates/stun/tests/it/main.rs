@@ -3,6 +3,7 @@
 mod captures;
 mod client;
 mod corpus;
+mod long_term;
 mod messages;
 mod properties;
 mod vectors;
