@@ -15,6 +15,7 @@ mod nonce_cookie;
 mod responder;
 mod retransmission;
 mod transaction_id;
+mod uri;
 
 pub use attribute::{Attribute, AttributeType, RawAttribute};
 pub use builder::{MessageBuilder, ProtectedBuilder};
@@ -30,3 +31,4 @@ pub use nonce_cookie::SecurityFeatures;
 pub use responder::respond;
 pub use retransmission::{Due, Retransmission};
 pub use transaction_id::TransactionId;
+pub use uri::{Uri, UriError, UriHost, UriScheme};

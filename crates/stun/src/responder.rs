@@ -8,9 +8,9 @@ const MAX_REQUEST_LEN: usize = 548;
 
 /// Answers a Binding request with the address that it came from, without asking for credentials.
 ///
-/// A pure function: the response is appended to `buf`. A success has 40 bytes over IPv4, 52 over IPv6 (plus what it
-/// repeats of the request), so an off-path attacker gains at most a factor of 2.6 by forging the source. Not for ICE, where only authenticated
-/// requests are answered.
+/// A pure function: the response is appended to `buf`. A success has 40 bytes over IPv4, 52 over IPv6 (plus what
+/// it repeats of the request), so an off-path attacker gains at most a factor of 2.6 by forging the source. Not
+/// for ICE, where only authenticated requests are answered.
 ///
 /// # Errors
 /// [`Error::Malformed`] if it isn't a proper message or has a wrong fingerprint,

@@ -6,4 +6,5 @@ mod corpus;
 mod long_term;
 mod messages;
 mod properties;
+mod servers;
 mod vectors;
