@@ -4,6 +4,7 @@ mod bounds;
 mod caller;
 mod capture;
 mod links;
+mod nat_kinds;
 mod nats;
 mod probe;
 mod streams;
