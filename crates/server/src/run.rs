@@ -9,18 +9,20 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use headwater_node::{Node, StartError};
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinSet, spawn_blocking};
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::banner::Banner;
 use crate::config::{Config, ConfigError, IceServer};
 use crate::http::{App, router};
-use crate::listen::{self, ConnectionLimits};
+use crate::listen::{self, House};
 use crate::media::Media;
 use crate::metrics::HttpCounters;
+use crate::places::{ConnectionLimits, Places};
+use crate::ports::{PortError, Ports};
+use crate::streams::NoStreams;
 use crate::tls::{self, TlsError};
 use crate::tokens::{Access, Token};
 use crate::{address, seed};
@@ -39,8 +41,8 @@ pub(crate) enum Failure {
     Advertise(String),
     #[error("tls: {0}")]
     Tls(#[from] TlsError),
-    #[error("cannot listen on http {address}: {error}")]
-    Listen { address: SocketAddr, error: io::Error },
+    #[error(transparent)]
+    Listen(#[from] PortError),
     #[error("media: {0}")]
     Media(#[from] StartError),
     #[error(transparent)]
@@ -69,7 +71,7 @@ struct Secrets {
 
 impl Secrets {
     fn choose(config: &Config) -> Self {
-        let off_loopback = !config.http.ip().to_canonical().is_loopback();
+        let off_loopback = config.tcp().iter().any(|address| !address.ip().to_canonical().is_loopback());
         let make = |given: &Option<String>, wanted: bool| given.clone().or_else(|| wanted.then(seed::token));
         Self {
             publish: make(&config.publish_token, off_loopback && !config.open),
@@ -90,12 +92,8 @@ impl Secrets {
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let mut ending = Ending::listen()?;
     let advertise = address::resolve(&config.advertise).await.map_err(Failure::Advertise)?;
-    let listener = TcpListener::bind(config.http)
-        .await
-        .map_err(|error| Failure::Listen { address: config.http, error })?;
-    let http = listener.local_addr()?;
-
-    let node = Node::start(node_config(config, advertise))?;
+    let ports = Ports::bind(config)?;
+    let node = Node::start(node_config(config, ports.media, advertise))?;
     let (media, advertised) = (node.media_addresses(), node.advertised());
     let names: Vec<String> =
         config.advertise.iter().filter(|name| name.parse::<IpAddr>().is_err()).cloned().collect();
@@ -112,7 +110,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
         stopping: AtomicBool::new(false),
     });
     let banner = Banner {
-        http,
+        http: ports.first,
         https: identity.is_some(),
         media: &media,
         advertised: &advertised,
@@ -124,20 +122,22 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     };
     announce(&banner);
 
-    let limits = ConnectionLimits {
-        total: config.limits.http_connections,
-        per_address: config.limits.http_connections_per_address,
-    };
+    let house = Arc::new(House {
+        tls: identity.map(|identity| identity.config),
+        router: router(Arc::clone(&app)),
+        app: Arc::clone(&app),
+        streams: Arc::new(NoStreams),
+        places: Places::new(ConnectionLimits {
+            total: config.limits.http_connections,
+            per_address: config.limits.http_connections_per_address,
+        }),
+    });
     let (stop, stopped) = watch::channel(false);
-    let tls = identity.map(|identity| identity.config);
-    let server = tokio::spawn(listen::serve(
-        listener,
-        tls,
-        router(Arc::clone(&app)),
-        Arc::clone(&app),
-        limits,
-        stopped,
-    ));
+    let mut servers: JoinSet<()> = ports
+        .listeners
+        .into_iter()
+        .map(|listener| listen::serve(listener, Arc::clone(&house), stopped.clone()))
+        .collect();
 
     ending.wait().await;
     info!("shutting down; a second signal ends at once");
@@ -146,7 +146,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let media = app.media.clone();
     let farewell = spawn_blocking(move || media.shutdown(FAREWELL));
     let all = async {
-        let _ = tokio::join!(farewell, server);
+        let _ = tokio::join!(farewell, async { while servers.join_next().await.is_some() {} });
     };
     tokio::select! {
         () = all => info!("ended"),
@@ -166,9 +166,9 @@ fn announce(banner: &Banner<'_>) {
     info!(http = %banner.http, tls = banner.https, media = ?banner.media, "serving");
 }
 
-fn node_config(config: &Config, advertise: Vec<IpAddr>) -> headwater_node::Config {
+fn node_config(config: &Config, media: Vec<SocketAddr>, advertise: Vec<IpAddr>) -> headwater_node::Config {
     let mut node = headwater_node::Config::new(seed::seed());
-    node.media = config.media.clone();
+    node.media = media;
     node.advertise = advertise;
     node.workers = config.workers;
     node.takeover = config.takeover.into();

@@ -128,6 +128,12 @@ impl Server {
     /// Ends all allocations: [`Event::CloseRelay`] for each relay.
     pub fn close(&mut self, _now: Instant) {}
 
+    /// Whether this client has an allocation, or is the data connection of one.
+    #[must_use]
+    pub fn has_allocation(&self, _client: &FiveTuple) -> bool {
+        false
+    }
+
     /// Whether there is no allocation.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -51,6 +51,14 @@ impl Cli {
 /// Flags and their environment variables; `None` or empty = not given.
 #[derive(Args, Default, Debug)]
 pub(crate) struct Options {
+    #[arg(
+        long,
+        env = "HEADWATER_LISTEN",
+        value_name = "ADDR",
+        value_delimiter = ',',
+        help = "One port for all (HTTP or HTTPS, media, TURN; TCP and UDP) instead of --http and --media, repeatable"
+    )]
+    pub(super) listen: Vec<SocketAddr>,
     /// Address of the HTTP server [default: 127.0.0.1:8080]
     #[arg(long, env = "HEADWATER_HTTP", value_name = "ADDR")]
     pub(super) http: Option<SocketAddr>,
