@@ -2,6 +2,7 @@
 
 mod baseline;
 mod codecs;
+mod detours;
 mod driver;
 mod dtls;
 mod ffmpeg;
