@@ -8,6 +8,7 @@ mod dtls;
 mod ffmpeg;
 mod firefox;
 mod hostile;
+mod ice_peer;
 mod lifecycle;
 mod lip_sync;
 mod media;
