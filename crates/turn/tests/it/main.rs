@@ -1,1 +1,4 @@
-//! Behaviour through the public interface.
+//! One binary for all tests of the crate.
+
+mod happy;
+mod world;
