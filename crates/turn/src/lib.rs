@@ -5,6 +5,7 @@ pub mod channel_data;
 mod client;
 mod config;
 mod crypto;
+mod ephemeral;
 mod error;
 mod event;
 mod peers;
@@ -15,6 +16,7 @@ pub use client::{
     AllocateOptions, Client, ClientConfig, ClientEnd, ClientEvent, Failure, Families, FromPeer, RelayPort,
 };
 pub use config::{Quota, ServerConfig};
+pub use ephemeral::password_for;
 pub use error::{ConfigError, Error};
 pub use event::{
     ConnectError, EndReason, Event, FiveTuple, PortRequest, RelayError, RelayId, RelayTransport,
