@@ -1,7 +1,8 @@
 //! Permissions and channels, kept as long as they are wanted (RFC 8656 §9, §12).
 //!
-//! A permission lasts 5 min, a channel 10 min; binding a channel permits its peer's address too. Both are asked for
-//! again every 4 min, so that a request has time for all its repetitions.
+//! A permission lasts 5 min, a channel 10 min; binding a channel permits its peer's address too. Permissions are asked
+//! for again every 4 min, so that a request has time for all its repetitions; channels a little earlier, so that
+//! their peers' permissions need not be asked for.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -17,8 +18,10 @@ const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
 const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
 /// After that a number may stand for another peer (RFC 8656 §12: 5 min after it ended).
 const NUMBER_REST: Duration = Duration::from_secs(900);
-/// When to ask again.
-const REFRESH_AFTER: Duration = Duration::from_secs(240);
+/// When to ask again for a permission.
+const PERMIT_AFTER: Duration = Duration::from_secs(240);
+/// When to ask again for a channel.
+const BIND_AFTER: Duration = Duration::from_secs(200);
 /// Most permissions.
 const MAX_PERMISSIONS: usize = 1024;
 /// Most channels: as many as there are numbers.
@@ -164,7 +167,7 @@ impl Peers {
         let permission = self.permissions.entry(ip).or_insert_with(Permission::none);
         permission.until = Some(now + PERMISSION_LIFETIME);
         permission.renewal =
-            if permission.is_wanted { Renewal::At(now + REFRESH_AFTER) } else { Renewal::Never };
+            if permission.is_wanted { Renewal::At(now + PERMIT_AFTER) } else { Renewal::Never };
         is_new
     }
 
@@ -179,7 +182,7 @@ impl Peers {
         let is_new = channel.until.is_none_or(|until| until <= now);
         channel.until = Some(now + CHANNEL_LIFETIME);
         channel.rests_until = Some(now + NUMBER_REST);
-        channel.renewal = if channel.is_wanted { Renewal::At(now + REFRESH_AFTER) } else { Renewal::Never };
+        channel.renewal = if channel.is_wanted { Renewal::At(now + BIND_AFTER) } else { Renewal::Never };
         self.permitted(now, peer.ip());
         is_new
     }
