@@ -1,6 +1,6 @@
 //! What the server's answers change.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use headwater_stun::attribute::{AlternateDomain, AlternateServer, ErrorCode, XorMappedAddress};
@@ -67,15 +67,13 @@ impl Client {
                 None => self.fail(ask, local, Failure::BadAnswer),
             },
             Ask::Close => self.end(ClientEnd::Closed),
-            Ask::Permit(ip) => {
-                if self.peers.permitted(self.now, ip) {
-                    self.events.push_back(ClientEvent::Permitted(ip));
-                }
-            }
+            Ask::Permit(ip) => self.permitted(ip),
             Ask::BindChannel { peer, .. } => {
                 if self.peers.bound(self.now, peer) {
                     self.events.push_back(ClientEvent::ChannelBound(peer));
                 }
+                // RFC 8656 §12: a channel permits its peer's address, too.
+                self.permitted(peer.ip());
             }
             Ask::Connect(peer) => match lenient::<ConnectionId>(response) {
                 Some(connection) => self.events.push_back(ClientEvent::Connected(peer, connection)),
@@ -84,6 +82,12 @@ impl Client {
             Ask::BindConnection(connection) => {
                 self.events.push_back(ClientEvent::ConnectionBound { connection, local });
             }
+        }
+    }
+
+    fn permitted(&mut self, ip: IpAddr) {
+        if self.peers.permitted(self.now, ip) {
+            self.events.push_back(ClientEvent::Permitted(ip));
         }
     }
 
@@ -150,22 +154,26 @@ impl Client {
 
     /// A request came to nothing.
     pub(super) fn fail(&mut self, ask: Ask, local: SocketAddr, failure: Failure) {
+        // Who doesn't answer may do so later: until it expires there is time to ask again.
+        let is_certain = !matches!(failure, Failure::TimedOut | Failure::Unauthentic);
         match ask {
             Ask::Allocate => {
                 self.forget_allocation();
                 self.events.push_back(ClientEvent::AllocateFailed(failure));
             }
+            Ask::Refresh if !is_certain && self.config.transport != Transport::Tcp => {}
             Ask::Refresh | Ask::Move => self.end(ClientEnd::Lost(failure)),
             // What is closed and what is not there is the same (437), and so in the end is what nobody answers for.
             Ask::Close => self.end(ClientEnd::Closed),
             Ask::Permit(ip) => {
-                self.peers.not_permitted(ip);
-                self.events.push_back(ClientEvent::PermitFailed(ip, failure));
+                if self.peers.not_permitted(self.now, ip, is_certain) {
+                    self.events.push_back(ClientEvent::PermitFailed(ip, failure));
+                }
             }
             Ask::BindChannel { peer, .. } => {
-                let is_certain = matches!(failure, Failure::Refused(_) | Failure::Denied(_));
-                self.peers.not_bound(self.now, peer, is_certain);
-                self.events.push_back(ClientEvent::ChannelFailed(peer, failure));
+                if self.peers.not_bound(self.now, peer, is_certain) {
+                    self.events.push_back(ClientEvent::ChannelFailed(peer, failure));
+                }
             }
             Ask::Connect(peer) => self.events.push_back(ClientEvent::ConnectFailed(peer, failure)),
             Ask::BindConnection(connection) => {

@@ -41,6 +41,8 @@ pub(super) struct Peers {
 struct Permission {
     /// The owner wants it; else it came with a channel.
     is_wanted: bool,
+    /// The owner knows that it is there.
+    is_told: bool,
     until: Option<Instant>,
     renewal: Renewal,
 }
@@ -49,6 +51,7 @@ struct Permission {
 struct Channel {
     peer: SocketAddr,
     is_wanted: bool,
+    is_told: bool,
     until: Option<Instant>,
     /// When the number may be another's.
     rests_until: Option<Instant>,
@@ -88,7 +91,7 @@ impl Peers {
         }
         let permission = self.permissions.entry(ip).or_insert_with(Permission::none);
         if !permission.is_wanted {
-            permission.is_wanted = true;
+            (permission.is_wanted, permission.is_told) = (true, false);
             permission.renewal = Renewal::At(now);
         }
         Ok(())
@@ -107,7 +110,7 @@ impl Peers {
         };
         let channel = &mut self.channels[index];
         if !channel.is_wanted {
-            channel.is_wanted = true;
+            (channel.is_wanted, channel.is_told) = (true, false);
             channel.renewal = Renewal::At(now);
         }
         Ok(())
@@ -121,8 +124,14 @@ impl Peers {
     }
 
     fn new_channel(&mut self, now: Instant, peer: SocketAddr) -> Option<usize> {
-        let channel =
-            Channel { peer, is_wanted: false, until: None, rests_until: None, renewal: Renewal::Never };
+        let channel = Channel {
+            peer,
+            is_wanted: false,
+            is_told: false,
+            until: None,
+            rests_until: None,
+            renewal: Renewal::Never,
+        };
         let free = self
             .channels
             .iter()
@@ -161,40 +170,54 @@ impl Peers {
             .for_each(|it| *it = Renewal::At(now));
     }
 
-    /// The server permits. Says whether that is new.
+    /// The server permits. Says whether the owner, who asked for it, has yet to be told.
     pub(super) fn permitted(&mut self, now: Instant, ip: IpAddr) -> bool {
-        let is_new = !self.is_permitted(now, ip);
         let permission = self.permissions.entry(ip).or_insert_with(Permission::none);
         permission.until = Some(now + PERMISSION_LIFETIME);
         permission.renewal =
             if permission.is_wanted { Renewal::At(now + PERMIT_AFTER) } else { Renewal::Never };
-        is_new
+        permission.is_wanted && !std::mem::replace(&mut permission.is_told, true)
     }
 
-    pub(super) fn not_permitted(&mut self, ip: IpAddr) {
+    /// It has not said so. What is still valid is asked for again, if the server did not say no. Says whether the
+    /// owner is to be told.
+    pub(super) fn not_permitted(&mut self, now: Instant, ip: IpAddr, is_certain: bool) -> bool {
+        let Some(permission) = self.permissions.get_mut(&ip) else { return false };
+        let is_valid = permission.until.is_some_and(|until| now < until);
+        if !is_certain && is_valid {
+            permission.renewal = if permission.is_wanted { Renewal::At(now) } else { Renewal::Never };
+            return false;
+        }
+        let is_wanted = permission.is_wanted;
         self.permissions.remove(&ip);
+        is_wanted
     }
 
-    /// The server has bound the channel, and permits its peer. Says whether that is new.
+    /// The server has bound the channel; the caller notes that it permits the peer. Says whether the owner
+    /// has yet to be told.
     pub(super) fn bound(&mut self, now: Instant, peer: SocketAddr) -> bool {
         let Some(index) = self.indexes.get(&peer) else { return false };
         let channel = &mut self.channels[*index];
-        let is_new = channel.until.is_none_or(|until| until <= now);
         channel.until = Some(now + CHANNEL_LIFETIME);
         channel.rests_until = Some(now + NUMBER_REST);
         channel.renewal = if channel.is_wanted { Renewal::At(now + BIND_AFTER) } else { Renewal::Never };
-        self.permitted(now, peer.ip());
-        is_new
+        channel.is_wanted && !std::mem::replace(&mut channel.is_told, true)
     }
 
-    /// It has not. If nobody knows whether it has, the number rests as if it had.
-    pub(super) fn not_bound(&mut self, now: Instant, peer: SocketAddr, is_certain: bool) {
-        let Some(index) = self.indexes.get(&peer) else { return };
+    /// It has not said so: as for permissions. If nobody knows whether it has bound it, the number rests as if it had.
+    pub(super) fn not_bound(&mut self, now: Instant, peer: SocketAddr, is_certain: bool) -> bool {
+        let Some(index) = self.indexes.get(&peer) else { return false };
         let channel = &mut self.channels[*index];
-        (channel.is_wanted, channel.until, channel.renewal) = (false, None, Renewal::Never);
+        let is_valid = channel.until.is_some_and(|until| now < until);
+        if !is_certain && is_valid {
+            channel.renewal = if channel.is_wanted { Renewal::At(now) } else { Renewal::Never };
+            return false;
+        }
         if !is_certain {
             channel.rests_until = Some(now + NUMBER_REST);
         }
+        (channel.until, channel.renewal) = (None, Renewal::Never);
+        std::mem::replace(&mut channel.is_wanted, false)
     }
 
     /// HOT.
@@ -223,7 +246,7 @@ impl Peers {
 
 impl Permission {
     const fn none() -> Self {
-        Self { is_wanted: false, until: None, renewal: Renewal::Never }
+        Self { is_wanted: false, is_told: false, until: None, renewal: Renewal::Never }
     }
 }
 

@@ -1,3 +1,4 @@
 //! Behaviour through the public interface.
 
 mod client;
+mod network;

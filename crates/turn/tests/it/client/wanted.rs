@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use headwater_stun::Transport;
 use headwater_turn::attribute::{CHANNEL_BIND, CREATE_PERMISSION, ChannelNumber, XorPeerAddress};
-use headwater_turn::{AllocateOptions, ClientEvent, Error, Failure};
+use headwater_turn::{AllocateOptions, ClientEnd, ClientEvent, Error, Failure};
 
 use super::{Stage, address, peer, served};
 
@@ -42,7 +42,11 @@ fn a_channel_is_renewed_and_brings_its_permission() {
     stage.client.permit(stage.now, peer().ip()).expect("allocated");
     stage.client.bind_channel(stage.now, peer()).expect("allocated");
     stage.serve();
-    assert_eq!(stage.events(), [ClientEvent::Permitted(peer().ip()), ClientEvent::ChannelBound(peer())]);
+    assert_eq!(
+        stage.events(),
+        [ClientEvent::Permitted(peer().ip()), ClientEvent::ChannelBound(peer())],
+        "each once"
+    );
     let sent = stage.pass_served(Duration::from_secs(2400));
     let of = |method| sent.iter().filter(move |it| it.method() == method);
     assert_eq!((of(CHANNEL_BIND).count(), of(CREATE_PERMISSION).count()), (12, 0));
@@ -51,6 +55,19 @@ fn a_channel_is_renewed_and_brings_its_permission() {
     let sent = stage.pass_served(Duration::from_secs(2400));
     let of = |method| sent.iter().filter(move |it| it.method() == method).count();
     assert_eq!((of(CHANNEL_BIND), of(CREATE_PERMISSION)), (0, 10), "the permission is on its own again");
+}
+
+#[test]
+fn what_is_wanted_again_is_told_again() {
+    let mut stage = allocated();
+    for _ in 0..2 {
+        stage.client.permit(stage.now, peer().ip()).expect("allocated");
+        stage.client.bind_channel(stage.now, peer()).expect("allocated");
+        stage.serve();
+        assert_eq!(stage.events().len(), 2);
+        stage.client.forget(peer().ip());
+        stage.client.unbind_channel(peer());
+    }
 }
 
 #[test]
@@ -86,6 +103,29 @@ fn refusals_are_told_and_not_repeated() {
             ClientEvent::PermitFailed(peer().ip(), Failure::TimedOut),
             ClientEvent::ChannelFailed(peer(), Failure::TimedOut)
         ]
+    );
+}
+
+#[test]
+fn a_renewal_that_nobody_answers_is_tried_until_it_is_too_late() {
+    let mut stage = allocated();
+    stage.client.permit(stage.now, peer().ip()).expect("allocated");
+    stage.client.bind_channel(stage.now, peer()).expect("allocated");
+    stage.serve();
+    stage.events();
+    // The first renewal of the channel gets no answer, the second does.
+    stage.pass(Duration::from_secs(200) + Duration::from_millis(39_400));
+    assert!(stage.pass_served(Duration::from_secs(10)).iter().any(|it| it.method() == CHANNEL_BIND));
+    assert!(stage.events().is_empty());
+    // The permission ends after 5 min; the allocation, and all with it, after 10.
+    stage.pass(Duration::from_secs(1200));
+    let events = stage.events();
+    assert!(
+        matches!(
+            events[..],
+            [ClientEvent::PermitFailed(..), ClientEvent::Ended(ClientEnd::Lost(Failure::TimedOut))]
+        ),
+        "{events:?}"
     );
 }
 
