@@ -9,8 +9,9 @@ use super::config::{AllocateOptions, Families, RelayPort};
 use crate::RelayTransport;
 use crate::attribute::{
     ALLOCATE, AdditionalAddressFamily, CHANNEL_BIND, CONNECT, CONNECTION_BIND, CREATE_PERMISSION,
-    ChannelNumber, ConnectionId, DontFragment, EvenPort, Family, Lifetime, MobilityTicket, REFRESH,
-    RequestedAddressFamily, RequestedTransport, ReservationToken, TCP, UDP, XorPeerAddress,
+    ChannelNumber, ConnectionId, DontFragment, DraftAdditionalAddressFamily, EvenPort, Family, Lifetime,
+    MobilityTicket, REFRESH, RequestedAddressFamily, RequestedTransport, ReservationToken, TCP, UDP,
+    XorPeerAddress,
 };
 
 /// What a request is for.
@@ -88,7 +89,10 @@ impl AllocateOptions {
         request = match self.families {
             Families::Default => request,
             Families::Only(family) => request.attribute(&RequestedAddressFamily(Some(family))),
-            Families::Both => request.attribute(&AdditionalAddressFamily(Some(Family::V6))),
+            // Whoever doesn't know one of the two numbers ignores it.
+            Families::Both => request
+                .attribute(&AdditionalAddressFamily(Some(Family::V6)))
+                .attribute(&DraftAdditionalAddressFamily(Some(Family::V6))),
         };
         request = match self.port {
             RelayPort::Any => request,

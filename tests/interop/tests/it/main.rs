@@ -16,3 +16,4 @@ mod security;
 mod signalling;
 mod srtp;
 mod stage;
+mod turn_client;

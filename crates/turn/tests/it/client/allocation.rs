@@ -36,7 +36,11 @@ fn each_option_is_an_attribute() {
             options(|it| it.families = Families::Only(Family::V6)),
             "0019 11000000 | 0017 02000000",
         ),
-        (Transport::Udp, options(|it| it.families = Families::Both), "0019 11000000 | 8000 02000000"),
+        (
+            Transport::Udp,
+            options(|it| it.families = Families::Both),
+            "0019 11000000 | 8000 02000000 | 8032 02000000",
+        ),
         (Transport::Udp, options(|it| it.port = RelayPort::Even), "0019 11000000 | 0018 00"),
         (Transport::Udp, options(|it| it.port = RelayPort::EvenAndNext), "0019 11000000 | 0018 80"),
         (
