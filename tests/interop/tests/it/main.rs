@@ -18,3 +18,4 @@ mod security;
 mod signalling;
 mod srtp;
 mod stage;
+mod turn_client;
