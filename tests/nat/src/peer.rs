@@ -1,12 +1,15 @@
 //! A client as browsers have it: an agent, its gathering, and its sockets.
 
-use headwater_ice::{Agent, AgentConfig, Candidate, CandidateKind, Credentials, Event, Path, Role};
+use headwater_ice::{Agent, AgentConfig, Candidate, CandidateKind, Credentials, Event, Path, Role, TcpType};
 use headwater_netsim::{Endpoint, Outgoing, StreamEvent, Transmit};
 use headwater_stun::{Datagram, Transport};
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Instant;
+
+/// Connections leave from this port and the next ones.
+const FIRST_TCP_PORT: u16 = 6000;
 
 /// How media gets to a peer: its candidate, as the other side sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +30,28 @@ impl fmt::Display for Reached {
     }
 }
 
+/// A connection that the agent has asked for.
+#[derive(Debug)]
+struct Connection {
+    /// As it was asked for: from port 9.
+    asked: Path,
+    /// As it is.
+    path: Path,
+    is_open: bool,
+}
+
 /// A client.
 #[derive(Debug)]
 pub struct Peer {
     agent: Agent,
     stun: headwater_stun::Client,
+    /// Its socket for UDP.
+    host: SocketAddr,
     /// Where STUN and TURN are.
     service: SocketAddr,
+    /// Those of ICE.
+    connections: Vec<Connection>,
+    next_port: u16,
     to_signal: VecDeque<Candidate>,
     /// What the other side has signalled.
     learned: Vec<Candidate>,
@@ -59,21 +77,39 @@ impl Peer {
         let config = AgentConfig::new(credentials, role);
         let agent = Agent::new(config, [seed; 32], now).expect("valid credentials");
         let config = headwater_stun::ClientConfig::default();
-        let mut stun =
+        let stun =
             headwater_stun::Client::new(config, [seed + 100; 32], now).expect("the defaults are valid");
-        stun.binding(now, Transport::Udp, host, service).expect("the first one");
         let mut this = Self {
             agent,
             stun,
+            host,
             service,
+            connections: Vec::new(),
+            next_port: FIRST_TCP_PORT,
             to_signal: VecDeque::new(),
             learned: Vec::new(),
             events: Vec::new(),
             media: 0,
             outgoing: VecDeque::new(),
         };
-        this.found(Candidate::host(host));
+        this.gather(now);
         this
+    }
+
+    /// Begins anew: other credentials, and all candidates again (RFC 8445 §9).
+    ///
+    /// # Panics
+    /// If the agent has closed.
+    pub fn restart(&mut self, now: Instant, credentials: Credentials) {
+        self.agent.restart(now, credentials).expect("an open agent");
+        self.learned.clear();
+        self.gather(now);
+    }
+
+    fn gather(&mut self, now: Instant) {
+        self.found(Candidate::host(self.host));
+        self.found(Candidate::host(self.host).with_tcp(TcpType::Active));
+        self.stun.binding(now, Transport::Udp, self.host, self.service).expect("few at once");
     }
 
     /// Its agent.
@@ -142,13 +178,11 @@ impl Peer {
         self.media
     }
 
-    /// Sends media along the selected path.
-    ///
-    /// # Panics
-    /// If there is none.
+    /// Sends media along the selected path, if there is one now.
     pub fn send_media(&mut self) {
-        let path = self.agent.selected_path().expect("connected");
-        self.send(path, b"\x80media".to_vec());
+        if let Some(path) = self.agent.selected_path() {
+            self.send(path, b"\x80media".to_vec());
+        }
     }
 
     fn found(&mut self, candidate: Candidate) {
@@ -164,6 +198,22 @@ impl Peer {
             _ => Outgoing::Datagram(transmit),
         };
         self.outgoing.push_back((outgoing, contents));
+    }
+
+    /// Opens a connection that the agent asks for.
+    fn connect(&mut self, asked: Path) {
+        let local = SocketAddr::new(asked.local.ip(), self.next_port);
+        self.next_port += 1;
+        let path = Path::new(Transport::Tcp, local, asked.remote);
+        self.connections.push(Connection { asked, path, is_open: false });
+        self.outgoing.push_back((Outgoing::Connect { local, remote: asked.remote }, Vec::new()));
+    }
+
+    fn close(&mut self, path: Path) {
+        let is_meant = |it: &Connection| it.path == path || (!it.is_open && it.asked == path);
+        let Some(index) = self.connections.iter().position(is_meant) else { return };
+        let Path { local, remote, .. } = self.connections.swap_remove(index).path;
+        self.outgoing.push_back((Outgoing::Close { local, remote }, Vec::new()));
     }
 
     /// Takes what came along a path, directly or through a relay.
@@ -192,6 +242,11 @@ impl Peer {
             }
         }
         while let Some(event) = self.agent.poll_event() {
+            match event {
+                Event::Connect(path) => self.connect(path),
+                Event::Removed(path) if path.transport == Transport::Tcp => self.close(path),
+                _ => {}
+            }
             self.events.push(event);
         }
     }
@@ -237,8 +292,23 @@ impl Endpoint for Peer {
 
     fn handle_stream(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr, event: StreamEvent<'_>) {
         let path = Path::new(Transport::Tcp, local, remote);
-        if let StreamEvent::Message(contents) = event {
-            self.take(now, path, contents);
+        let index = self.connections.iter().position(|it| it.path == path);
+        match event {
+            StreamEvent::Message(contents) => self.take(now, path, contents),
+            StreamEvent::Connected => {
+                let Some(connection) = index.and_then(|it| self.connections.get_mut(it)) else { return };
+                connection.is_open = true;
+                if self.agent.connected(now, &connection.asked, local).is_err() {
+                    self.close(path);
+                }
+            }
+            StreamEvent::Closed(_) => {
+                // The agent knows it by the name that it asked with until it is open.
+                let was_opening = index.map(|it| self.connections.swap_remove(it)).filter(|it| !it.is_open);
+                self.agent.path_closed(now, &was_opening.map_or(path, |it| it.asked));
+            }
+            _ => {}
         }
+        self.poll_events();
     }
 }

@@ -171,6 +171,20 @@ impl World {
         (!failed).then(|| self.net.elapsed())
     }
 
+    /// Restarts ICE on both sides (two peers), with credentials that both know.
+    ///
+    /// # Panics
+    /// If one of them has given up already.
+    pub fn restart(&mut self) {
+        let now = self.net.now();
+        for (side, name) in [(FIRST, 3), (SECOND, 4)] {
+            self.peer_mut(side).restart(now, credentials(name));
+        }
+        for (side, name) in [(FIRST, 4), (SECOND, 3)] {
+            self.peer_mut(side).agent().set_remote_credentials(credentials(name)).expect("valid credentials");
+        }
+    }
+
     /// Lets time pass; candidates go on being signalled.
     pub fn advance(&mut self, duration: Duration) {
         let end = self.net.now() + duration;
@@ -180,8 +194,8 @@ impl World {
         }
     }
 
-    /// Runs until both sides get what the other one sends, and returns how long that took, or `None` if that
-    /// does not happen in time.
+    /// Sends media in both directions until each side has got some, and returns how long that took, or `None` if it
+    /// takes longer than `within`, or one has no path to send along any more.
     pub fn exchange_media(&mut self, within: Duration) -> Option<Duration> {
         let start = self.net.now();
         let before = [self.media(FIRST), self.media(SECOND)];

@@ -1,3 +1,6 @@
 //! Which pair of NATs connects by which candidates.
 
+mod rebind;
+mod server;
 mod table;
+mod together;

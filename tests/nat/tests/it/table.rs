@@ -57,3 +57,12 @@ fn without_relays_these_pairs_meet() {
         assert_eq!(*is, expected);
     }
 }
+
+#[test]
+fn print_server() {
+    for first in Surroundings::ALL {
+        let mut world = World::with_server(first);
+        let took = world.connect();
+        println!("{first:?} {:?} {took:?}", world.reached());
+    }
+}
