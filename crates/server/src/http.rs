@@ -38,8 +38,7 @@ pub(crate) struct App {
     pub(crate) access: Access,
     /// Runs with `--open`.
     pub(crate) open: bool,
-    /// Ready `Link` values, one per ICE server (RFC 9725 §4.6).
-    pub(crate) ice_links: Vec<HeaderValue>,
+    pub(crate) ice_servers: IceServers,
     pub(crate) counters: HttpCounters,
     /// The server is going down: no new sessions.
     pub(crate) stopping: AtomicBool,

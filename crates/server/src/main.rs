@@ -8,6 +8,7 @@ mod bench;
 mod config;
 mod egress;
 mod http;
+mod ice_servers;
 mod ingest;
 mod listen;
 mod media;

@@ -27,6 +27,7 @@ pub(crate) struct Ports {
     /// The first listener's address: the one that links are made of.
     pub(crate) first: SocketAddr,
     pub(crate) media: Vec<SocketAddr>,
+    bound: Vec<SocketAddr>,
 }
 
 impl Ports {
@@ -48,7 +49,14 @@ impl Ports {
             }
         }
         let first = *bound.first().expect("config: tcp() is never empty");
-        Ok(Self { listeners, first, media: if shared { bound } else { config.media.clone() } })
+        let media = if shared { bound.clone() } else { config.media.clone() };
+        Ok(Self { listeners, first, bound, media })
+    }
+
+    /// Where peers may connect for media over TCP: not to a port that only this machine reaches, unless media is there too.
+    pub(crate) fn tcp(&self, config: &Config) -> Vec<SocketAddr> {
+        let is_shared = !config.listen.is_empty();
+        self.bound.iter().filter(|it| is_shared || !it.ip().is_loopback()).copied().collect()
     }
 }
 

@@ -71,15 +71,6 @@ pub(crate) trait Streams: Send + Sync + 'static {
     ) -> Option<Box<dyn StreamEnd>>;
 }
 
-/// A node without streams.
-pub(crate) struct NoStreams;
-
-impl Streams for NoStreams {
-    fn open(&self, _: StreamKind, _: SocketAddr, _: SocketAddr, _: Wake) -> Option<Box<dyn StreamEnd>> {
-        None
-    }
-}
-
 /// Moves bytes until either side ends, and on `stop` until the node has said its goodbye. `false`: the node did
 /// not take the stream.
 pub(crate) async fn serve<S>(

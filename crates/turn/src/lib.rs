@@ -3,6 +3,7 @@
 pub mod attribute;
 pub mod channel_data;
 mod config;
+mod crypto;
 mod error;
 mod event;
 mod peers;
@@ -15,4 +16,4 @@ pub use event::{
     ConnectError, EndReason, Event, FiveTuple, PortRequest, RelayError, RelayId, RelayTransport,
 };
 pub use peers::{Network, PeerPolicy, special_purpose};
-pub use server::{Server, ToPeer};
+pub use server::{Counters, Drops, Server, ToPeer, Traffic};

@@ -107,6 +107,10 @@ pub(crate) struct Options {
     #[arg(long, env = "HEADWATER_PORTABLE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub(super) portable: Option<bool>,
+    /// Runs no TURN server beside the media
+    #[arg(long, env = "HEADWATER_NO_TURN", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub(super) no_turn: Option<bool>,
     /// Certificate chain (PEM) for HTTPS
     #[arg(long, env = "HEADWATER_TLS_CERT", value_name = "FILE")]
     pub(super) tls_cert: Option<PathBuf>,
