@@ -28,6 +28,7 @@ pub use headwater_sfu::{
     COALESCE, CloseReason, DtlsVersions, Limits, Path, PeerInfo, Security, SignalError, StreamInfo, Takeover,
     Totals, TrackInfo, Transport, track,
 };
+pub use headwater_turn::password_for as turn_password;
 pub use session_id::{InvalidSessionId, SessionId};
 pub use streams::{MAX_PULLED, MAX_STREAMS, Stream, StreamKind, StreamRefused};
 

@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tracing::debug;
 
+use crate::ice_servers::IceServers;
 use crate::media::Media;
 use crate::metrics::{self, HttpCounters};
 use crate::problem::Problem;

@@ -62,7 +62,8 @@ impl IceServers {
             let username = format!("{}:{}", (now + LIFETIME).as_secs(), seed::token());
             let credential = headwater_node::turn_password(&turn.secret, &username);
             let name = turn.name.as_deref().or_else(|| host(request));
-            let secure = turn.tls_port.zip(name).map(|(port, name)| format!("turns:{name}:{port}?transport=tcp"));
+            let secure =
+                turn.tls_port.zip(name).map(|(port, name)| format!("turns:{name}:{port}?transport=tcp"));
             links.extend(turn.urls.iter().cloned().chain(secure).map(|url| {
                 link(&IceServer {
                     url,

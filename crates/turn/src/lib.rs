@@ -4,6 +4,7 @@ pub mod attribute;
 pub mod channel_data;
 mod config;
 mod crypto;
+mod ephemeral;
 mod error;
 mod event;
 mod peers;
@@ -11,6 +12,7 @@ mod server;
 pub mod stream;
 
 pub use config::{Quota, ServerConfig};
+pub use ephemeral::password_for;
 pub use error::{ConfigError, Error};
 pub use event::{
     ConnectError, EndReason, Event, FiveTuple, PortRequest, RelayError, RelayId, RelayTransport,

@@ -275,12 +275,6 @@ impl Server {
         self.clients.get(client).is_some()
     }
 
-    /// Whether this client has an allocation, or is the data connection of one.
-    #[must_use]
-    pub fn has_allocation(&self, _client: &FiveTuple) -> bool {
-        false
-    }
-
     /// Whether there is no allocation.
     #[must_use]
     pub fn is_empty(&self) -> bool {
