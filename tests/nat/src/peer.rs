@@ -1,21 +1,23 @@
 //! A client as browsers have it: an agent, its gathering, and its sockets.
 
+use crate::relay::{Allocated, Came, Relay};
 use headwater_ice::{Agent, AgentConfig, Candidate, CandidateKind, Credentials, Event, Path, Role, TcpType};
 use headwater_netsim::{Endpoint, Outgoing, StreamEvent, Transmit};
 use headwater_stun::{Datagram, Transport};
 use std::collections::VecDeque;
 use std::fmt;
+
 use std::net::SocketAddr;
 use std::time::Instant;
 
-/// Connections leave from this port and the next ones.
+/// Connections leave from the ports behind this one.
 const FIRST_TCP_PORT: u16 = 6000;
 
 /// How media gets to a peer: its candidate, as the other side sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reached {
-    kind: CandidateKind,
-    over_tcp: bool,
+    pub(crate) kind: CandidateKind,
+    pub(crate) over_tcp: bool,
 }
 
 impl fmt::Display for Reached {
@@ -47,8 +49,12 @@ pub struct Peer {
     stun: headwater_stun::Client,
     /// Its socket for UDP.
     host: SocketAddr,
-    /// Where STUN and TURN are.
-    service: SocketAddr,
+    /// Where STUN and TURN are, over UDP and over TCP.
+    services: [SocketAddr; 2],
+    /// Over UDP and over TCP.
+    relays: [Relay; 2],
+    /// How many allocations it ever had.
+    allocations: usize,
     /// Those of ICE.
     connections: Vec<Connection>,
     next_port: u16,
@@ -71,7 +77,7 @@ impl Peer {
         role: Role,
         seed: u8,
         host: SocketAddr,
-        service: SocketAddr,
+        services: [SocketAddr; 2],
         now: Instant,
     ) -> Self {
         let config = AgentConfig::new(credentials, role);
@@ -83,7 +89,12 @@ impl Peer {
             agent,
             stun,
             host,
-            service,
+            services,
+            relays: [
+                Relay::new(Transport::Udp, host, services[0]),
+                Relay::new(Transport::Tcp, host, services[1]),
+            ],
+            allocations: 0,
             connections: Vec::new(),
             next_port: FIRST_TCP_PORT,
             to_signal: VecDeque::new(),
@@ -109,7 +120,14 @@ impl Peer {
     fn gather(&mut self, now: Instant) {
         self.found(Candidate::host(self.host));
         self.found(Candidate::host(self.host).with_tcp(TcpType::Active));
-        self.stun.binding(now, Transport::Udp, self.host, self.service).expect("few at once");
+        self.stun.binding(now, Transport::Udp, self.host, self.services[0]).expect("few at once");
+        self.relays[0].allocate();
+        self.allocate_over_tcp();
+    }
+
+    fn fresh_local(&mut self) -> SocketAddr {
+        self.next_port += 1;
+        SocketAddr::new(self.host.ip(), self.next_port)
     }
 
     /// Its agent.
@@ -172,6 +190,13 @@ impl Peer {
         Some(Reached { kind, over_tcp: path.transport == Transport::Tcp })
     }
 
+    /// Over what the relay is spoken to that our media goes through, if it goes through one.
+    #[must_use]
+    pub fn relays_over(&self) -> Option<Transport> {
+        let local = self.agent.selected_path()?.local;
+        self.relays.iter().find(|it| it.is_at(local)).map(|it| it.transport)
+    }
+
     /// How much media came.
     #[must_use]
     pub const fn media(&self) -> usize {
@@ -192,6 +217,14 @@ impl Peer {
 
     /// Sends something of the agent's or of the media's.
     fn send(&mut self, path: Path, contents: Vec<u8>) {
+        match self.relays.iter_mut().find(|it| it.is_at(path.local)) {
+            Some(relay) => relay.send(path.remote, contents),
+            None if path.local.ip() == self.host.ip() => self.send_directly(path, contents),
+            None => {} // Through a relay that is gone.
+        }
+    }
+
+    fn send_directly(&mut self, path: Path, contents: Vec<u8>) {
         let transmit = Transmit::new(path.local, path.remote, contents.len());
         let outgoing = match path.transport {
             Transport::Tcp => Outgoing::Message(transmit),
@@ -202,11 +235,27 @@ impl Peer {
 
     /// Opens a connection that the agent asks for.
     fn connect(&mut self, asked: Path) {
-        let local = SocketAddr::new(asked.local.ip(), self.next_port);
-        self.next_port += 1;
+        let local = self.fresh_local();
         let path = Path::new(Transport::Tcp, local, asked.remote);
         self.connections.push(Connection { asked, path, is_open: false });
         self.outgoing.push_back((Outgoing::Connect { local, remote: asked.remote }, Vec::new()));
+    }
+
+    /// With its connection an allocation is gone, and with it the path that led through it.
+    fn relay_closed(&mut self, now: Instant) {
+        let selected = self.agent.selected_path();
+        if let Some(path) = selected.filter(|it| self.relays[1].is_at(it.local)) {
+            self.agent.path_closed(now, &path);
+        }
+        self.allocate_over_tcp();
+    }
+
+    fn allocate_over_tcp(&mut self) {
+        let local = self.fresh_local();
+        self.relays[1].local = local;
+        self.relays[1].allocate();
+        let remote = self.services[1];
+        self.outgoing.push_back((Outgoing::Connect { local, remote }, Vec::new()));
     }
 
     fn close(&mut self, path: Path) {
@@ -214,6 +263,30 @@ impl Peer {
         let Some(index) = self.connections.iter().position(is_meant) else { return };
         let Path { local, remote, .. } = self.connections.swap_remove(index).path;
         self.outgoing.push_back((Outgoing::Close { local, remote }, Vec::new()));
+    }
+
+    /// Takes what came from a TURN server. Returns `false` if it came from elsewhere.
+    fn take_relayed(&mut self, now: Instant, path: Path, contents: &[u8]) -> bool {
+        let is_from = |it: &&mut Relay| it.is_from(path);
+        let Some(relay) = self.relays.iter_mut().find(is_from) else { return false };
+        let over_tcp = relay.transport == Transport::Tcp;
+        match (relay.handle(contents), relay.allocated()) {
+            (Came::Allocated(Allocated { relayed, mapped }), _) => {
+                // Where both work, the one over UDP is the better one.
+                let preference = if over_tcp { 1 } else { 2 };
+                let mut candidate = Candidate::relayed(relayed, mapped).with_local_preference(preference);
+                // Each allocation works or fails by itself, so none may wait for the checks of another.
+                self.allocations += 1;
+                candidate.foundation = format!("relay{}", self.allocations);
+                self.found(candidate);
+            }
+            (Came::Data { peer, contents }, Some(Allocated { relayed, .. })) => {
+                self.take(now, Path::new(Transport::Udp, relayed, peer), &contents);
+            }
+            _ => {}
+        }
+        self.poll_events();
+        true
     }
 
     /// Takes what came along a path, directly or through a relay.
@@ -255,10 +328,13 @@ impl Peer {
 impl Endpoint for Peer {
     fn handle_datagram(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr, contents: &mut [u8]) {
         let datagram = Datagram::new(Transport::Udp, local, remote, contents);
-        if remote == self.service && self.stun.handle_datagram(now, datagram).is_ok() {
+        if remote == self.services[0] && self.stun.handle_datagram(now, datagram).is_ok() {
             self.poll_events();
         } else {
-            self.take(now, Path::new(Transport::Udp, local, remote), contents);
+            let path = Path::new(Transport::Udp, local, remote);
+            if !self.take_relayed(now, path, contents) {
+                self.take(now, path, contents);
+            }
         }
     }
 
@@ -284,6 +360,12 @@ impl Endpoint for Peer {
         while let Some(it) = self.stun.poll_transmit(now, &mut contents) {
             self.send(Path::new(it.transport, it.local, it.remote), std::mem::take(&mut contents));
         }
+        for index in 0..self.relays.len() {
+            while let Some(contents) = self.relays[index].poll_transmit() {
+                let Relay { transport, local, server, .. } = self.relays[index];
+                self.send_directly(Path::new(transport, local, server), contents);
+            }
+        }
         self.poll_events();
         let (outgoing, contents) = self.outgoing.pop_front()?;
         buf.extend(contents);
@@ -294,7 +376,9 @@ impl Endpoint for Peer {
         let path = Path::new(Transport::Tcp, local, remote);
         let index = self.connections.iter().position(|it| it.path == path);
         match event {
+            StreamEvent::Message(contents) if self.take_relayed(now, path, contents) => {}
             StreamEvent::Message(contents) => self.take(now, path, contents),
+            StreamEvent::Closed(_) if self.relays[1].local == local => self.relay_closed(now),
             StreamEvent::Connected => {
                 let Some(connection) = index.and_then(|it| self.connections.get_mut(it)) else { return };
                 connection.is_open = true;

@@ -3,4 +3,5 @@
 mod rebind;
 mod server;
 mod table;
+mod text;
 mod together;

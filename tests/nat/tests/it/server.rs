@@ -1,6 +1,7 @@
 //! A viewer at a server with a public address, which is what most sessions are.
 
 use headwater_nat::{FIRST, LATENCY, Surroundings, World};
+use headwater_stun::Transport;
 use std::time::Duration;
 
 /// How the viewer sends to the server, and after how many latencies the server has a path, and again after the viewer's
@@ -26,7 +27,7 @@ fn transport(world: &World) -> String {
 fn a_viewer_connects_from_everywhere_without_a_relay() {
     assert_eq!(VIEWERS.len(), Surroundings::ALL.len());
     for (surroundings, expected) in VIEWERS {
-        let mut world = World::with_server(*surroundings);
+        let mut world = World::with_server(*surroundings, true);
         let took = world.connect().unwrap_or_else(|| panic!("{surroundings:?} doesn't connect"));
         let longest = if *expected == "udp" { 5 * LATENCY } else { 10 * LATENCY };
         assert!(took <= longest, "{surroundings:?} took {took:?}");
@@ -38,7 +39,7 @@ fn a_viewer_connects_from_everywhere_without_a_relay() {
 #[test]
 fn a_rebound_viewer_is_found_again() {
     for (surroundings, expected) in VIEWERS {
-        let mut world = World::with_server(*surroundings);
+        let mut world = World::with_server(*surroundings, true);
         world.connect().expect("connects");
         world.advance(Duration::from_secs(20));
         let Some(nat) = world.nats[FIRST] else { continue };
@@ -53,5 +54,16 @@ fn a_rebound_viewer_is_found_again() {
         world.advance(Duration::from_secs(60));
         assert!(world.exchange_media(Duration::from_millis(100)).is_some(), "{surroundings:?}");
         assert!(!world.peer(FIRST).has_failed() && !world.server().is_closed());
+    }
+}
+
+#[test]
+fn a_server_without_tcp_is_reached_by_a_relay_where_there_is_no_udp() {
+    for surroundings in [Surroundings::UdpBlocked, Surroundings::Only443] {
+        let mut world = World::with_server(surroundings, false);
+        let took = world.connect().expect("connects");
+        assert!(took <= Duration::from_secs(1), "{surroundings:?} took {took:?}");
+        assert_eq!(world.peer(FIRST).relays_over(), Some(Transport::Tcp));
+        assert!(world.exchange_media(Duration::from_millis(200)).is_some());
     }
 }
