@@ -89,6 +89,7 @@ pub(crate) async fn create(
     debug!(session = short(&created.id), from = %peer.ip(), "client's address");
 
     let location = header_value(&format!("{}/{stream}/{}", side.root(), created.id))?;
+    let links = app.ice_servers.links(&headers);
     let mut response = (StatusCode::CREATED, created.answer).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(SDP));
@@ -96,8 +97,8 @@ pub(crate) async fn create(
     headers.insert(ETAG, entity_tag(&created.etag)?);
     headers.insert(ACCEPT_PATCH, HeaderValue::from_static(SDP_FRAGMENT));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for link in &app.ice_links {
-        headers.append(LINK, link.clone());
+    for link in links {
+        headers.append(LINK, link);
     }
     Ok(response)
 }

@@ -21,6 +21,9 @@ const VALIDITY: Duration = Duration::from_secs(397 * 24 * 3600);
 /// Clocks of clients may be behind.
 const BACKDATING: Duration = Duration::from_secs(24 * 3600);
 
+/// RFC 7443: TURN and STUN's NAT discovery. Both are served by the same.
+pub(crate) const TURN_ALPN: [&[u8]; 2] = [b"stun.turn", b"stun.nat-discovery"];
+
 /// Why HTTPS cannot be served.
 #[derive(Error, Debug)]
 pub(crate) enum TlsError {
@@ -98,7 +101,8 @@ fn self_signed(names: &[String], addresses: &[IpAddr]) -> Result<Identity, TlsEr
     Ok(Identity { config: server_config(vec![der], key)?, fingerprint: Some(fingerprint.join(":")) })
 }
 
-/// HTTP/1.1 only: the signalling is small, and HTTP/2's multiplexing is one more thing to attack.
+/// HTTP/1.1 only: the signalling is small, and HTTP/2's multiplexing is one more thing to attack. A client that
+/// offers more gets it, too.
 fn server_config(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
@@ -107,7 +111,7 @@ fn server_config(
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = [&b"http/1.1"[..]].iter().chain(&TURN_ALPN).map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
 }
 

@@ -3,6 +3,8 @@
 pub mod attribute;
 pub mod channel_data;
 mod config;
+mod crypto;
+mod ephemeral;
 mod error;
 mod event;
 mod peers;
@@ -10,9 +12,10 @@ mod server;
 pub mod stream;
 
 pub use config::{Quota, ServerConfig};
+pub use ephemeral::password_for;
 pub use error::{ConfigError, Error};
 pub use event::{
     ConnectError, EndReason, Event, FiveTuple, PortRequest, RelayError, RelayId, RelayTransport,
 };
 pub use peers::{Network, PeerPolicy, special_purpose};
-pub use server::{Server, ToPeer};
+pub use server::{Counters, Drops, Server, ToPeer, Traffic};

@@ -55,6 +55,14 @@ impl Cli {
 /// Flags and their environment variables; `None` or empty = not given.
 #[derive(Args, Default, Debug)]
 pub(crate) struct Options {
+    #[arg(
+        long,
+        env = "HEADWATER_LISTEN",
+        value_name = "ADDR",
+        value_delimiter = ',',
+        help = "One port for all (HTTP or HTTPS, media, TURN; TCP and UDP) instead of --http and --media, repeatable"
+    )]
+    pub(super) listen: Vec<SocketAddr>,
     /// Address of the HTTP server [default: 127.0.0.1:8080]
     #[arg(long, env = "HEADWATER_HTTP", value_name = "ADDR")]
     pub(super) http: Option<SocketAddr>,
@@ -103,6 +111,10 @@ pub(crate) struct Options {
     #[arg(long, env = "HEADWATER_PORTABLE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub(super) portable: Option<bool>,
+    /// Runs no TURN server beside the media
+    #[arg(long, env = "HEADWATER_NO_TURN", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub(super) no_turn: Option<bool>,
     /// Certificate chain (PEM) for HTTPS
     #[arg(long, env = "HEADWATER_TLS_CERT", value_name = "FILE")]
     pub(super) tls_cert: Option<PathBuf>,

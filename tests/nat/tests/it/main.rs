@@ -1,0 +1,3 @@
+//! Which pair of NATs connects by which candidates.
+
+mod table;
