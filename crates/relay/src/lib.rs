@@ -1,12 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+mod admission;
+mod associations;
 mod config;
 mod counters;
 mod identity;
 mod interfaces;
 mod outbox;
+mod pipe;
 mod ports;
 mod relays;
+mod streams;
 mod token;
 mod worker;
 
@@ -28,18 +32,25 @@ pub use identity::{Identity, IdentityError};
 use headwater_turn::Server;
 use headwater_turn::attribute::Family;
 use headwater_udp::{Options, Socket};
+use mio::net::TcpListener;
 use mio::{Interest, Poll, Waker};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use socket2::{Domain, Protocol, Type};
 
+use crate::admission::Admission;
+use crate::associations::Associations;
 use crate::counters::Board;
 use crate::outbox::{Outbox, Port};
 use crate::ports::Ports;
 use crate::relays::Relays;
-use crate::worker::{Command, Worker};
+use crate::streams::{Door, Streams};
+use crate::worker::{Command, Core, Worker};
 
 /// Descriptors wished for: relays on four addresses with all dynamic ports, and their clients' connections.
 const WANTED_FILES: u64 = 131_072;
+/// Clients that may wait to be accepted.
+const BACKLOG: i32 = 1024;
 /// How often `shutdown` looks whether the workers have ended.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -54,6 +65,7 @@ pub struct Relay {
 /// What the workers have in common.
 pub(crate) struct Shared {
     pub(crate) ports: Arc<Ports>,
+    pub(crate) admission: Admission,
     pub(crate) boards: Vec<Board>,
     /// Workers that have not ended.
     pub(crate) running: AtomicUsize,
@@ -82,6 +94,7 @@ impl Relay {
         let (listeners, local) = listeners(&config)?;
         let shared = Arc::new(Shared {
             ports: Arc::new(Ports::new(addresses.clone(), config.relay_ports.clone())),
+            admission: Admission::new(config.limits.connections, config.limits.connections_per_address),
             boards: (0..config.workers).map(|_| Board::default()).collect(),
             running: AtomicUsize::new(config.workers),
         });
@@ -103,26 +116,38 @@ impl Relay {
             let poll = Poll::new()?;
             let waker = Waker::new(poll.registry(), token::WAKER)?;
             let (sender, commands) = channel();
-            let mut ports = Vec::new();
-            for (index, (mut socket, is_plain, is_secure)) in sockets.into_iter().enumerate() {
+            let (mut ports, mut doors) = (Vec::new(), Vec::new());
+            for (index, listener) in sockets.into_iter().enumerate() {
+                let Listener { mut udp, mut tcp, is_plain, is_secure } = listener;
                 // Not for writing: the kernel would wake us for every message that leaves.
-                poll.registry().register(&mut socket, token::port(index), Interest::READABLE)?;
-                ports.push(Port::new(socket, is_plain, is_secure));
+                poll.registry().register(&mut udp, token::port(index), Interest::READABLE)?;
+                poll.registry().register(&mut tcp, token::door(index), Interest::READABLE)?;
+                ports.push(Port::new(udp, is_plain, is_secure));
+                doors.push(Door { io: tcp, is_plain, is_secure, is_readable: true });
             }
-            let rng = ChaCha20Rng::from_seed(seed());
-            let worker = Worker {
+            let mut rng = || ChaCha20Rng::from_seed(seed());
+            let certificate = config.identity.as_ref().and_then(|identity| identity.dtls.clone());
+            let associations = certificate
+                .map(|certificate| Associations::new(certificate, rng(), config.limits.associations));
+            let core = Core {
                 index,
                 shared: Arc::clone(&started.shared),
                 server,
                 now,
-                poll,
+                registry: poll.registry().try_clone()?,
+                identity: config.identity.clone(),
+                limits: config.limits.clone(),
                 outbox: Outbox::new(ports),
-                relays: Relays::new(Arc::clone(&started.shared.ports), rng, config.segmentation),
+                relays: Relays::new(Arc::clone(&started.shared.ports), rng(), config.segmentation),
+                streams: Streams::new(doors),
+                associations,
                 counters: Counters::default(),
-                commands,
-                is_busy: false,
+                has_news: false,
                 stop: None,
+                next_sweep: now,
+                next_tick: now,
             };
+            let worker = Worker::new(core, poll, commands);
             let thread = thread::Builder::new().name(format!("turn-{index}")).spawn(move || worker.run())?;
             started.workers.push((sender, waker));
             started.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
@@ -183,8 +208,13 @@ impl Drop for Relay {
     }
 }
 
-/// A UDP socket, and whether plain and DTLS clients may come to it.
-type Listener = (Socket, bool, bool);
+/// The two sockets at one address, and which clients may come to them.
+struct Listener {
+    udp: Socket,
+    tcp: TcpListener,
+    is_plain: bool,
+    is_secure: bool,
+}
 
 /// Opens all sockets, for each worker its own, and tells their addresses.
 fn listeners(config: &Config) -> Result<(Vec<Vec<Listener>>, Vec<SocketAddr>), StartError> {
@@ -197,20 +227,38 @@ fn listeners(config: &Config) -> Result<(Vec<Vec<Listener>>, Vec<SocketAddr>), S
         }
     }
     let mut all: Vec<Vec<Listener>> = (0..config.workers).map(|_| Vec::new()).collect();
-    let mut local = Vec::new();
-    for (address, is_plain, is_secure) in wanted {
-        let mut address = address;
+    let mut locals = Vec::new();
+    for (mut local, is_plain, is_secure) in wanted {
         for sockets in &mut all {
             let mut options = Options::default();
             options.reuse_port = config.workers > 1;
             options.segmentation = config.segmentation;
-            let error = |error: io::Error| StartError::Listen { transport: "UDP", address, error };
-            let socket = Socket::bind(address, &options).map_err(error)?;
+            let refused =
+                |transport, address| move |error: io::Error| StartError::Listen { transport, address, error };
+            let udp = Socket::bind(local, &options).map_err(refused("UDP", local))?;
             // The port that the first one got is that of all.
-            address = socket.local_addr();
-            sockets.push((socket, is_plain, is_secure));
+            local = udp.local_addr();
+            let tcp = listen(local, config.workers > 1).map_err(refused("TCP", local))?;
+            sockets.push(Listener { udp, tcp, is_plain, is_secure });
         }
-        local.push(address);
+        locals.push(local);
     }
-    Ok((all, local))
+    Ok((all, locals))
+}
+
+fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // So that a new start need not wait for the connections of the last one.
+    socket.set_reuse_address(true)?;
+    #[cfg(unix)]
+    if reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use headwater_stun::Transmit;
-use headwater_udp::{Batch, Outgoing, Socket};
+use headwater_udp::{Outgoing, Socket};
 
 /// Messages that one call takes; then the bytes are still in the cache.
 const MOST_MESSAGES: usize = 64;
@@ -17,7 +17,6 @@ const MOST_MESSAGE_BYTES: usize = 65_000;
 #[derive(Debug)]
 pub(crate) struct Port {
     pub(crate) socket: Socket,
-    pub(crate) batch: Batch,
     pub(crate) is_readable: bool,
     /// Plain clients may come here.
     pub(crate) is_plain: bool,
@@ -30,8 +29,7 @@ pub(crate) struct Port {
 
 impl Port {
     pub(crate) fn new(socket: Socket, is_plain: bool, is_secure: bool) -> Self {
-        let batch = Batch::new(&socket);
-        Self { socket, batch, is_readable: true, is_plain, is_secure, waiting: Vec::new(), segments: 0 }
+        Self { socket, is_readable: true, is_plain, is_secure, waiting: Vec::new(), segments: 0 }
     }
 
     /// The address that something was sent to, as far as it is known.

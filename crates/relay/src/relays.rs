@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use headwater_turn::attribute::Family;
-use headwater_turn::{PortRequest, RelayError, RelayId, ToPeer};
-use headwater_udp::{PeerBatch, PeerSocket};
+use headwater_turn::{PortRequest, RelayError, RelayId, RelayTransport, ToPeer};
+use headwater_udp::PeerSocket;
+use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::ports::{Place, Ports, Want};
 use crate::token;
@@ -19,6 +21,8 @@ const TRIES: usize = 32;
 /// The most datagrams of one message, and its bytes, by the kernel's limits.
 const MOST_SEGMENTS: usize = 64;
 const MOST_MESSAGE_BYTES: usize = 65_000;
+/// Peers that may wait to be accepted by one relay.
+const BACKLOG: i32 = 16;
 /// Relays whose errors wait to be looked at.
 const MOST_FAILED: usize = 64;
 
@@ -27,9 +31,17 @@ const MOST_FAILED: usize = 64;
 struct Slot {
     serial: u32,
     place: Place,
-    socket: Option<PeerSocket>,
+    socket: Option<Endpoint>,
     /// Is in the list of those to be read.
     is_listed: bool,
+}
+
+/// What a relay is to the system.
+#[derive(Debug)]
+enum Endpoint {
+    Udp(PeerSocket),
+    /// Listens; connections with peers leave from its address.
+    Tcp(TcpListener),
 }
 
 /// All relays of one worker.
@@ -42,7 +54,6 @@ pub(crate) struct Relays {
     pub(crate) readable: Vec<u32>,
     /// Indices of those that ICMP said something of.
     pub(crate) failed: Vec<u32>,
-    pub(crate) batch: PeerBatch,
     pub(crate) open: u64,
     pub(crate) sent: u64,
     pub(crate) sent_bytes: u64,
@@ -58,7 +69,6 @@ impl Relays {
             rng,
             readable: Vec::new(),
             failed: Vec::new(),
-            batch: PeerBatch::new(),
             open: 0,
             sent: 0,
             sent_bytes: 0,
@@ -72,6 +82,7 @@ impl Relays {
         &mut self,
         registry: &Registry,
         relay: RelayId,
+        transport: RelayTransport,
         family: Family,
         port: PortRequest,
     ) -> Result<SocketAddr, RelayError> {
@@ -93,9 +104,9 @@ impl Relays {
                 PortRequest::EvenAndNext(next) => Some((next, place.next())),
                 _ => None,
             };
-            let mut opened = self.bind(registry, relay, place);
+            let mut opened = self.bind(registry, relay, transport, place);
             if let (Ok(()), Some((next, place))) = (&opened, second) {
-                opened = self.bind(registry, next, place);
+                opened = self.bind(registry, next, transport, place);
                 if opened.is_err() {
                     self.take_out(relay);
                 }
@@ -120,9 +131,27 @@ impl Relays {
         result
     }
 
-    fn bind(&mut self, registry: &Registry, relay: RelayId, place: Place) -> io::Result<()> {
-        let mut socket = PeerSocket::bind(self.ports.bind_address(place))?;
-        registry.register(&mut socket, token::relay(relay.index), Interest::READABLE)?;
+    fn bind(
+        &mut self,
+        registry: &Registry,
+        relay: RelayId,
+        transport: RelayTransport,
+        place: Place,
+    ) -> io::Result<()> {
+        let address = self.ports.bind_address(place);
+        let token = token::relay(relay.index);
+        let socket = match transport {
+            RelayTransport::Tcp => {
+                let mut listener = listen(address)?;
+                registry.register(&mut listener, token, Interest::READABLE)?;
+                Endpoint::Tcp(listener)
+            }
+            _ => {
+                let mut socket = PeerSocket::bind(address)?;
+                registry.register(&mut socket, token, Interest::READABLE)?;
+                Endpoint::Udp(socket)
+            }
+        };
         let index = relay.index as usize;
         while self.slots.len() <= index {
             let place = Place { address: 0, port: 0 };
@@ -166,18 +195,43 @@ impl Relays {
     }
 
     /// The socket at an index and its id, with the room to receive in.
-    pub(crate) fn socket(&mut self, index: u32) -> Option<(RelayId, &PeerSocket, &mut PeerBatch)> {
+    pub(crate) fn socket(&mut self, index: u32) -> Option<(RelayId, &PeerSocket)> {
         let slot = self.slots.get_mut(index as usize)?;
         slot.is_listed = false;
-        let id = RelayId { index, serial: slot.serial };
-        Some((id, slot.socket.as_ref()?, &mut self.batch))
+        match &slot.socket {
+            Some(Endpoint::Udp(socket)) => Some((RelayId { index, serial: slot.serial }, socket)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_tcp(&self, index: u32) -> bool {
+        let slot = self.slots.get(index as usize);
+        slot.is_some_and(|slot| matches!(slot.socket, Some(Endpoint::Tcp(_))))
+    }
+
+    /// The next connection of a peer to a TCP relay.
+    pub(crate) fn accept(&mut self, index: u32) -> Option<(RelayId, io::Result<(TcpStream, SocketAddr)>)> {
+        let slot = self.slots.get_mut(index as usize)?;
+        slot.is_listed = false;
+        match &slot.socket {
+            Some(Endpoint::Tcp(listener)) => {
+                Some((RelayId { index, serial: slot.serial }, listener.accept()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Where connections of a TCP relay leave from.
+    pub(crate) fn tcp_address(&self, relay: RelayId) -> Option<SocketAddr> {
+        let slot = self.slots.get(relay.index as usize).filter(|slot| slot.serial == relay.serial)?;
+        matches!(slot.socket, Some(Endpoint::Tcp(_))).then(|| self.ports.bind_address(slot.place))
     }
 
     /// Sends a run. HOT.
     fn send(&mut self, run: &Run<'_>) {
         let parts = &run.parts[..run.count];
         let slot = self.slots.get(run.relay.index as usize).filter(|slot| slot.serial == run.relay.serial);
-        let Some(socket) = slot.and_then(|slot| slot.socket.as_ref()) else { return };
+        let Some(Endpoint::Udp(socket)) = slot.and_then(|slot| slot.socket.as_ref()) else { return };
         let is_ipv6 = run.peer.is_ipv6();
         if run.dont_fragment {
             let _ = socket.set_dont_fragment(is_ipv6, true);
@@ -201,6 +255,27 @@ impl Relays {
             self.dropped += run.count as u64;
         }
     }
+}
+
+/// Listens for peers.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    share_address(&socket)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+/// Lets a listener and connections have one address.
+pub(crate) fn share_address(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_address(true)?;
+    #[cfg(unix)]
+    socket.set_reuse_port(true)?;
+    Ok(())
 }
 
 fn is_old_news(error: &io::Error) -> bool {

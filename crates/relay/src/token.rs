@@ -17,8 +17,6 @@ pub(crate) enum Kind {
     Door(usize),
     /// A connection of a client.
     Stream(usize),
-    /// A TCP relay's listener.
-    Passive(u32),
     /// A connection with a peer.
     Peer(usize),
 }
@@ -27,8 +25,7 @@ const PORT: usize = 1;
 const RELAY: usize = 2;
 const DOOR: usize = 3;
 const STREAM: usize = 4;
-const PASSIVE: usize = 5;
-const PEER: usize = 6;
+const PEER: usize = 5;
 
 pub(crate) const WAKER: Token = Token(0);
 
@@ -40,6 +37,18 @@ pub(crate) const fn relay(index: u32) -> Token {
     Token(RELAY << SHIFT | index as usize)
 }
 
+pub(crate) const fn door(index: usize) -> Token {
+    Token(DOOR << SHIFT | index)
+}
+
+pub(crate) const fn stream(index: usize) -> Token {
+    Token(STREAM << SHIFT | index)
+}
+
+pub(crate) const fn peer(index: usize) -> Token {
+    Token(PEER << SHIFT | index)
+}
+
 pub(crate) const fn kind(token: Token) -> Kind {
     let index = token.0 & ((1 << SHIFT) - 1);
     match token.0 >> SHIFT {
@@ -47,7 +56,6 @@ pub(crate) const fn kind(token: Token) -> Kind {
         RELAY => Kind::Relay(index as u32),
         DOOR => Kind::Door(index),
         STREAM => Kind::Stream(index),
-        PASSIVE => Kind::Passive(index as u32),
         PEER => Kind::Peer(index),
         _ => Kind::Waker,
     }

@@ -1,33 +1,48 @@
 //! The only loop: take what clients and peers have sent, let the server decide, send, sleep until something is due.
 
+mod dtls;
+mod events;
+mod tcp;
+
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use headwater_stun::{Datagram, Transmit, Transport};
+use headwater_turn::Server;
 use headwater_turn::attribute::Icmp;
-use headwater_turn::{EndReason, Event, RelayError, RelayTransport, Server};
-use mio::{Events, Poll};
+use headwater_udp::{Batch, PeerBatch};
+use mio::event::Event as Readiness;
+use mio::{Events, Poll, Registry};
 
-use crate::Shared;
+use crate::associations::Associations;
 use crate::counters::Counters;
 use crate::outbox::{Outbox, Port};
 use crate::relays::{Relays, Run};
+use crate::streams::Streams;
 use crate::token::{self, Kind};
+use crate::{Identity, Limits, Shared};
 
 /// Events of the poll taken in one turn.
 const EVENTS: usize = 1024;
 /// Receive calls for each listener in one turn; each takes up to 32 messages.
 const LISTENER_BATCHES: usize = 4;
+/// Requests of one batch before their answers are asked for; the server keeps up to 256.
+const REQUESTS: usize = 64;
 /// Receive calls for each relay in one turn; each takes up to 8 messages.
 const RELAY_BATCHES: usize = 4;
 /// Errors taken of one relay in one turn.
 const RELAY_ERRORS: usize = 8;
 /// Without a deadline the loop still looks around this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// How often connections are looked at that may have been silent for too long.
+const SWEEP: Duration = Duration::from_secs(1);
+/// How often timers of DTLS handshakes are looked at.
+const TICK: Duration = Duration::from_millis(50);
+/// Room for what one read of a connection gives.
+const SCRATCH: usize = 64 << 10;
 
 /// What other threads ask.
 #[derive(Debug)]
@@ -40,126 +55,212 @@ pub(crate) enum Command {
 
 /// One thread's state.
 pub(crate) struct Worker {
+    pub(crate) core: Core,
+    pub(crate) poll: Poll,
+    pub(crate) commands: Receiver<Command>,
+    rooms: Rooms,
+}
+
+/// Where input lies while it is worked on.
+struct Rooms {
+    clients: Option<Batch>,
+    peers: PeerBatch,
+    streams: Scratch,
+}
+
+/// Where a connection's input lies.
+struct Scratch {
+    wire: Box<[u8]>,
+    plain: Vec<u8>,
+}
+
+/// All that one thread decides with.
+pub(crate) struct Core {
     pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) server: Server,
     pub(crate) now: Instant,
-    pub(crate) poll: Poll,
+    pub(crate) registry: Registry,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) limits: Limits,
     pub(crate) outbox: Outbox,
     pub(crate) relays: Relays,
+    pub(crate) streams: Streams,
+    pub(crate) associations: Option<Associations>,
     pub(crate) counters: Counters,
-    pub(crate) commands: Receiver<Command>,
-    /// There is more to do than one turn permits.
-    pub(crate) is_busy: bool,
+    /// The server has something to say.
+    pub(crate) has_news: bool,
     pub(crate) stop: Option<Instant>,
+    pub(crate) next_sweep: Instant,
+    pub(crate) next_tick: Instant,
 }
 
 impl Worker {
+    pub(crate) fn new(core: Core, poll: Poll, commands: Receiver<Command>) -> Self {
+        let rooms = Rooms {
+            clients: core.outbox.ports.first().map(|port| Batch::new(&port.socket)),
+            peers: PeerBatch::new(),
+            streams: Scratch { wire: vec![0; SCRATCH].into_boxed_slice(), plain: Vec::new() },
+        };
+        Self { core, poll, commands, rooms }
+    }
+
     /// Works until it is told to stop.
     pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            if let Err(error) = self.poll.poll(&mut events, Some(self.sleep()))
+            if let Err(error) = self.poll.poll(&mut events, Some(self.core.sleep()))
                 && error.kind() != io::ErrorKind::Interrupted
             {
-                tracing::error!(worker = self.index, %error, "cannot wait for datagrams");
-                return;
+                tracing::error!(worker = self.core.index, %error, "cannot wait for datagrams");
+                break;
             }
-            self.now = Instant::now();
-            self.is_busy = false;
+            let Self { core, rooms, .. } = &mut self;
+            core.now = Instant::now();
+            let mut has_commands = false;
             for event in &events {
-                match token::kind(event.token()) {
-                    Kind::Port(index) => {
-                        if let Some(port) = self.outbox.ports.get_mut(index) {
-                            port.is_readable = true;
-                        }
-                    }
-                    Kind::Relay(index) => {
-                        self.relays.note_readable(index);
-                        if event.is_error() {
-                            self.relays.note_failed(index);
-                        }
-                    }
-                    Kind::Waker => self.take_commands(),
-                    _ => {}
-                }
+                has_commands |= core.note(event) == Kind::Waker;
             }
-            self.receive_of_clients();
-            self.receive_of_peers();
-            self.take_errors();
-            if self.server.poll_timeout().is_some_and(|due| due <= self.now) {
-                self.server.handle_timeout(self.now);
+            core.accept();
+            core.receive_of_clients(&mut rooms.clients);
+            core.read_clients(&mut rooms.streams);
+            core.receive_of_peers(&mut rooms.peers);
+            core.read_links(&mut rooms.streams);
+            core.take_errors();
+            core.keep_time();
+            if has_commands {
+                self.take_commands();
             }
-            self.drain();
-            self.outbox.flush();
-            self.show();
-            if self.stop.is_some_and(|deadline| deadline <= self.now || self.server.is_empty()) {
-                self.end();
-                return;
+            let core = &mut self.core;
+            core.drain();
+            core.outbox.flush();
+            core.flush_streams();
+            if core.has_news {
+                core.drain();
+                core.outbox.flush();
+            }
+            core.show();
+            if core.stop.is_some_and(|deadline| deadline <= core.now || core.server.is_empty()) {
+                break;
             }
         }
-    }
-
-    fn sleep(&self) -> Duration {
-        if self.is_busy || !self.relays.readable.is_empty() || !self.relays.failed.is_empty() {
-            return Duration::ZERO;
-        }
-        if self.outbox.ports.iter().any(|port| port.is_readable) {
-            return Duration::ZERO;
-        }
-        let due = self.server.poll_timeout().into_iter().chain(self.stop).min();
-        due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(Instant::now())).min(LONGEST_SLEEP)
+        self.core.end();
     }
 
     fn take_commands(&mut self) {
         loop {
             match self.commands.try_recv() {
-                Ok(Command::Drain) => self.server.drain(),
+                Ok(Command::Drain) => self.core.server.drain(),
                 Ok(Command::Stop(deadline)) => {
-                    self.server.drain();
-                    self.stop = Some(deadline);
+                    self.core.server.drain();
+                    self.core.stop = Some(deadline);
                 }
                 Err(TryRecvError::Disconnected) => {
-                    self.stop.get_or_insert(self.now);
+                    self.core.stop.get_or_insert(self.core.now);
                     return;
                 }
                 Err(TryRecvError::Empty) => return,
             }
         }
     }
+}
+
+impl Core {
+    fn sleep(&self) -> Duration {
+        let is_busy = !self.relays.readable.is_empty()
+            || !self.relays.failed.is_empty()
+            || self.streams.is_busy()
+            || self.outbox.ports.iter().any(|port| port.is_readable);
+        if is_busy {
+            return Duration::ZERO;
+        }
+        let handshakes = self.associations.as_ref().is_some_and(Associations::has_handshakes);
+        let tick = handshakes.then_some(self.next_tick);
+        let due = self.server.poll_timeout().into_iter().chain(self.stop).chain(tick).min();
+        due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(Instant::now())).min(LONGEST_SLEEP)
+    }
+
+    /// Notes what an event of the poll says.
+    fn note(&mut self, event: &Readiness) -> Kind {
+        let kind = token::kind(event.token());
+        match kind {
+            Kind::Port(index) => {
+                if let Some(port) = self.outbox.ports.get_mut(index) {
+                    port.is_readable = true;
+                }
+            }
+            Kind::Relay(index) => {
+                self.relays.note_readable(index);
+                if event.is_error() {
+                    self.relays.note_failed(index);
+                }
+            }
+            Kind::Door(index) => {
+                if let Some(door) = self.streams.doors.get_mut(index) {
+                    door.is_readable = true;
+                }
+            }
+            Kind::Stream(index) => {
+                if let Some(stream) = self.streams.clients.get_mut(index) {
+                    let is_readable = event.is_readable() || event.is_read_closed() || event.is_error();
+                    stream.pipe.is_readable |= is_readable;
+                    if is_readable {
+                        self.streams.list_client(index);
+                    }
+                    if event.is_writable() {
+                        self.streams.mark_client(index);
+                    }
+                }
+            }
+            Kind::Peer(index) => {
+                let is_readable = event.is_readable() || event.is_read_closed() || event.is_error();
+                self.note_link(index, is_readable, event.is_writable());
+            }
+            Kind::Waker => {}
+        }
+        kind
+    }
 
     /// Reads the listeners. HOT.
-    fn receive_of_clients(&mut self) {
+    fn receive_of_clients(&mut self, batch: &mut Option<Batch>) {
+        let Some(batch) = batch else { return };
         for index in 0..self.outbox.ports.len() {
             for _ in 0..LISTENER_BATCHES {
-                let Self { outbox, server, relays, counters, now, .. } = self;
-                let port = &mut outbox.ports[index];
+                let port = &mut self.outbox.ports[index];
                 if !port.is_readable {
                     break;
                 }
-                match port.socket.receive(&mut port.batch) {
+                match port.socket.receive(batch) {
                     // What comes after a call that was not filled announces itself again.
-                    Ok(_) => port.is_readable = port.batch.is_full(),
+                    Ok(_) => port.is_readable = batch.is_full(),
                     Err(error) => {
                         // Errors other than WouldBlock are old ICMP answers; the next call gets on.
                         port.is_readable = error.kind() != io::ErrorKind::WouldBlock;
                         continue;
                     }
                 }
-                let bound = port.socket.local_addr();
+                let (bound, is_secure) = (port.socket.local_addr(), port.is_secure);
                 let mut run = Run::new();
-                let mut has_answers = false;
-                for (received, contents) in port.batch.datagrams() {
+                let mut requests = 0;
+                for (received, contents) in batch.datagrams() {
                     let local = Port::local(bound, received.local);
+                    if is_secure && !self.is_plain(index, local, received.remote, contents) {
+                        continue;
+                    }
                     let datagram = Datagram::new(Transport::Udp, local, received.remote, contents);
-                    match server.handle_datagram(*now, datagram) {
-                        Ok(Some(to_peer)) => run.push(relays, &to_peer),
-                        Ok(None) => has_answers = true,
-                        Err(_) => counters.refused += 1,
+                    match self.server.handle_datagram(self.now, datagram) {
+                        Ok(Some(to_peer)) => run.push(&mut self.relays, &to_peer),
+                        Ok(None) => requests += 1,
+                        Err(_) => self.counters.refused += 1,
+                    }
+                    if requests >= REQUESTS {
+                        requests = 0;
+                        run.flush(&mut self.relays);
+                        self.drain();
                     }
                 }
-                run.flush(relays);
-                if has_answers {
+                run.flush(&mut self.relays);
+                if requests > 0 {
                     self.drain();
                 }
             }
@@ -167,49 +268,66 @@ impl Worker {
     }
 
     /// Reads the relays that have something. HOT.
-    fn receive_of_peers(&mut self) {
+    fn receive_of_peers(&mut self, batch: &mut PeerBatch) {
         let mut readable = std::mem::take(&mut self.relays.readable);
         for index in readable.drain(..) {
-            self.receive_of_relay(index);
+            if self.relays.is_tcp(index) {
+                self.accept_peers(index);
+            } else {
+                self.receive_of_relay(index, batch);
+            }
         }
         // The list of those that have more was begun meanwhile.
         readable.append(&mut self.relays.readable);
         self.relays.readable = readable;
     }
 
-    fn receive_of_relay(&mut self, index: u32) {
-        let Self { outbox, server, relays, counters, now, .. } = self;
+    fn receive_of_relay(&mut self, index: u32, batch: &mut PeerBatch) {
         for _ in 0..RELAY_BATCHES {
-            let Some((relay, socket, batch)) = relays.socket(index) else { return };
+            let Some((relay, socket)) = self.relays.socket(index) else { return };
             let has_more = match socket.receive(batch) {
                 Ok(has_more) => has_more,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(_) => {
-                    relays.note_failed(index);
+                    self.relays.note_failed(index);
                     continue;
                 }
             };
             for (peer, data) in batch.datagrams() {
-                match server.handle_peer_data(*now, relay, peer, data, &mut outbox.bytes) {
+                match self.server.handle_peer_data(self.now, relay, peer, data, &mut self.outbox.bytes) {
                     Ok(transmit) => {
-                        counters.to_clients += 1;
-                        counters.to_clients_bytes += data.len() as u64;
-                        dispatch(outbox, &transmit);
+                        self.counters.to_clients += 1;
+                        self.counters.to_clients_bytes += data.len() as u64;
+                        self.dispatch(&transmit, true);
                     }
-                    Err(_) => counters.not_permitted += 1,
+                    Err(_) => self.counters.not_permitted += 1,
                 }
             }
             if !has_more {
                 return;
             }
         }
-        relays.note_readable(index);
+        self.relays.note_readable(index);
+    }
+
+    /// The bytes at the outbox' end go to a client. HOT.
+    fn dispatch(&mut self, transmit: &Transmit, is_data: bool) {
+        match transmit.transport {
+            Transport::Udp => {
+                if self.associations.as_ref().is_none_or(|associations| associations.len() == 0) {
+                    self.outbox.push(transmit);
+                } else {
+                    self.dispatch_secure(transmit);
+                }
+            }
+            _ => self.dispatch_stream(transmit, is_data),
+        }
     }
 
     fn take_errors(&mut self) {
         for index in std::mem::take(&mut self.relays.failed) {
             for taken in 0..RELAY_ERRORS {
-                let Some((relay, socket, _)) = self.relays.socket(index) else { break };
+                let Some((relay, socket)) = self.relays.socket(index) else { break };
                 let Some(report) = socket.take_error() else { break };
                 self.counters.unreachable += 1;
                 if report.is_icmp {
@@ -223,69 +341,32 @@ impl Worker {
         }
     }
 
-    /// Lets the server say all it has to say.
-    fn drain(&mut self) {
-        loop {
-            let mut is_quiet = true;
-            while let Some(transmit) = self.server.poll_transmit(self.now, &mut self.outbox.bytes) {
-                dispatch(&mut self.outbox, &transmit);
-                is_quiet = false;
-            }
-            while let Some(event) = self.server.poll_event() {
-                self.handle_event(event);
-                is_quiet = false;
-            }
-            if is_quiet {
-                return;
-            }
+    /// Does what is due.
+    fn keep_time(&mut self) {
+        if self.server.poll_timeout().is_some_and(|due| due <= self.now) {
+            self.server.handle_timeout(self.now);
         }
-    }
-
-    fn handle_event(&mut self, event: Event) {
-        match event {
-            Event::OpenRelay { relay, transport, family, port, .. } => {
-                let result = match transport {
-                    RelayTransport::Udp => self.relays.open(self.poll.registry(), relay, family, port),
-                    _ => Err(RelayError::Capacity),
-                };
-                match result {
-                    Err(RelayError::Quota) => self.counters.over_quota += 1,
-                    Err(_) => self.counters.no_relay += 1,
-                    Ok(_) => {}
-                }
-                self.server.relay_opened(self.now, relay, result);
-            }
-            Event::CloseRelay { relay } => self.relays.close(relay),
-            Event::Allocated { client, user, relayed } => {
-                self.counters.allocations += 1;
-                self.counters.allocated += 1;
-                tracing::debug!(client = %client.remote, %user, %relayed, "allocated");
-            }
-            Event::Ended { client, user, reason } => {
-                self.counters.allocations = self.counters.allocations.saturating_sub(1);
-                match reason {
-                    EndReason::Client => self.counters.ended_by_client += 1,
-                    EndReason::Expired => self.counters.expired += 1,
-                    EndReason::Disconnected => self.counters.disconnected += 1,
-                    _ => {}
-                }
-                tracing::debug!(client = %client.remote, %user, ?reason, "allocation ended");
-            }
-            Event::Moved { from, to } => {
-                self.counters.moved += 1;
-                tracing::debug!(from = %from.remote, to = %to.remote, "allocation moved");
-            }
-            _ => {}
+        let sweeps = self.next_sweep <= self.now;
+        if sweeps || self.next_tick <= self.now {
+            self.next_tick = self.now + TICK;
+            self.tick_associations(sweeps);
+        }
+        if sweeps {
+            self.next_sweep = self.now + SWEEP;
+            self.sweep_streams();
         }
     }
 
     /// Shows what was counted.
     fn show(&mut self) {
-        let Self { counters, relays, outbox, .. } = self;
+        let Self { counters, relays, outbox, streams, associations, .. } = self;
         counters.relays = relays.open;
+        counters.connections = streams.clients.len() as u64;
+        counters.peer_connections = streams.links.len() as u64;
+        counters.associations = associations.as_ref().map_or(0, |it| it.len() as u64);
         counters.to_peers = relays.sent;
         counters.to_peers_bytes = relays.sent_bytes;
-        counters.dropped = relays.dropped + outbox.dropped;
+        counters.dropped = relays.dropped + outbox.dropped + streams.dropped;
         self.shared.boards[self.index].show(counters);
     }
 
@@ -298,14 +379,3 @@ impl Worker {
         self.shared.running.fetch_sub(1, Ordering::Release);
     }
 }
-
-/// The bytes at the outbox' end go to a client.
-fn dispatch(outbox: &mut Outbox, transmit: &Transmit) {
-    match transmit.transport {
-        Transport::Udp => outbox.push(transmit),
-        _ => outbox.bytes.truncate(outbox.bytes.len() - transmit.len),
-    }
-}
-
-#[expect(dead_code, reason = "soon")]
-fn unused(_: SocketAddr) {}
