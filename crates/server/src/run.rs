@@ -123,7 +123,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     announce(&banner);
 
     let house = Arc::new(House {
-        tls: identity.map(|identity| identity.config),
+        tls: identity.as_ref().map(|identity| Arc::clone(&identity.config)),
         router: router(Arc::clone(&app)),
         app: Arc::clone(&app),
         streams: Arc::new(NoStreams),
@@ -132,6 +132,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
             per_address: config.limits.http_connections_per_address,
         }),
     });
+    let upkeep = identity.map(|identity| tokio::spawn(identity.upkeep.run()));
     let (stop, stopped) = watch::channel(false);
     let mut servers: JoinSet<()> = ports
         .listeners
@@ -143,6 +144,9 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     info!("shutting down; a second signal ends at once");
     app.stopping.store(true, Ordering::Relaxed);
     stop.send_replace(true);
+    if let Some(upkeep) = upkeep {
+        upkeep.abort();
+    }
     let media = app.media.clone();
     let farewell = spawn_blocking(move || media.shutdown(FAREWELL));
     let all = async {
