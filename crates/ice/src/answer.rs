@@ -148,6 +148,11 @@ impl Answers {
         self.0.push_back(answer);
     }
 
+    /// Drops the answers that nothing can carry any more.
+    pub(crate) fn forget(&mut self, path: &Path) {
+        self.0.retain(|it| it.path != *path);
+    }
+
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }

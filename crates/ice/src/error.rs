@@ -31,6 +31,9 @@ pub enum Error {
     /// Credentials break RFC 8839 §5.4.
     #[error(transparent)]
     InvalidCredentials(CredentialsError),
+    /// A payload that no frame can hold.
+    #[error("too long for a frame")]
+    TooLong,
     /// The agent is closed.
     #[error("closed")]
     Closed,

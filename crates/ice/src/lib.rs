@@ -11,6 +11,7 @@ mod consent;
 mod credentials;
 mod error;
 mod event;
+pub mod framing;
 mod generation;
 mod lite;
 mod nomination;

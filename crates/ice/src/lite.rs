@@ -235,6 +235,26 @@ impl LiteAgent {
         }
     }
 
+    /// Forgets a path whose connection has ended (ICE-TCP), or whose relay has.
+    ///
+    /// If it carried media, the one with the latest check takes its place; if there is none, nothing is selected
+    /// until the peer comes back with a check, for as long as consent lasts.
+    pub fn path_closed(&mut self, now: Instant, path: &Path) {
+        self.now = self.now.max(now);
+        self.answers.forget(path);
+        if self.paths.remove(path).is_none() {
+            return;
+        }
+        self.events.push_back(Event::Removed(*path));
+        if self.selected == Some(*path) {
+            self.selected = None;
+            let latest = self.paths.iter().max_by_key(|it| (it.generation, it.checked)).map(|it| it.path);
+            if let Some(latest) = latest {
+                self.select(latest);
+            }
+        }
+    }
+
     /// Changes credentials on both sides (RFC 8445 §9).
     ///
     /// The old ones keep answering, and media stays on the old path, until the first check with the new ones:

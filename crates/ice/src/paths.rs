@@ -65,6 +65,12 @@ impl Paths {
         others.map(|it| it.checked + PATH_LIFETIME).min()
     }
 
+    /// Removes a path whose connection is gone.
+    pub(crate) fn remove(&mut self, path: &Path) -> Option<ValidPath> {
+        let index = self.0.iter().position(|it| it.path == *path)?;
+        Some(self.0.swap_remove(index))
+    }
+
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }

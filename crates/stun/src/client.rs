@@ -126,7 +126,7 @@ impl Client {
         self.rng.fill_bytes(&mut id);
         let id = TransactionId::new(id);
         let schedule = match transport {
-            Transport::Udp => Retransmission::new(self.now, self.config.rto),
+            Transport::Udp | Transport::Relayed => Retransmission::new(self.now, self.config.rto),
             Transport::Tcp => Retransmission::reliable(self.now),
         };
         self.transactions.push(Transaction { id, transport, local, server, schedule });

@@ -12,6 +12,8 @@ pub enum Transport {
     Udp,
     /// A framed message of a TCP (or TLS) connection: reliable and in order.
     Tcp,
+    /// A UDP datagram that a TURN server in this process relays: it is never on the wire between here and there.
+    Relayed,
 }
 
 /// One datagram that arrived.

@@ -15,8 +15,9 @@ const CRATES: &[(&str, u8, &[&str])] = &[
     ("turn", 1, &["stun"]),
     ("sfu", 2, &["stun", "ice", "srtp", "dtls", "rtp", "sdp"]),
     ("udp", 3, &[]),
-    ("node", 3, &["sfu", "turn", "udp"]),
-    ("server", 4, &["node", "sfu", "srtp", "udp"]),
+    ("relay", 3, &["stun", "turn", "dtls", "udp"]),
+    ("node", 3, &["sfu", "stun", "ice", "turn", "udp"]),
+    ("server", 4, &["node", "relay", "sfu", "srtp", "udp"]),
     ("netsim", 0, &[]),
 ];
 

@@ -17,6 +17,7 @@ struct Client {
     next_id: u8,
     username: String,
     key: Key,
+    transport: Transport,
 }
 
 impl Client {
@@ -25,7 +26,8 @@ impl Client {
         let config = LiteConfig::new(credentials(2), Some(credentials(1)));
         let agent = LiteAgent::new(config, [2; 32], now).expect("a valid config");
         let username = format!("{}:{}", credentials(2).ufrag, credentials(1).ufrag);
-        Self { agent, now, next_id: 0, username, key: Key::short_term(&credentials(2).password) }
+        let key = Key::short_term(&credentials(2).password);
+        Self { agent, now, next_id: 0, username, key, transport: Transport::Udp }
     }
 
     fn wait(&mut self, duration: Duration) {
@@ -51,11 +53,12 @@ impl Client {
             request = request.attribute(&UseCandidate);
         }
         request.integrity(&self.key).fingerprint();
-        self.agent.handle_datagram(self.now, Datagram::new(Transport::Udp, server(), remote, &bytes))?;
+        self.agent.handle_datagram(self.now, Datagram::new(self.transport, server(), remote, &bytes))?;
 
         let mut answer = Vec::new();
         let transmit = self.agent.poll_transmit(self.now, &mut answer).expect("an answer");
         assert_eq!((transmit.local, transmit.remote, transmit.len), (server(), remote, answer.len()));
+        assert_eq!(transmit.transport, self.transport);
         let answer = Message::parse(&answer).expect("a message");
         assert_eq!((answer.class(), answer.transaction_id()), (Class::Success, id));
         assert_eq!(answer.attribute(), Ok(Some(XorMappedAddress(remote))));
@@ -236,4 +239,68 @@ fn configs_are_checked() {
         LiteAgent::new(config, [0; 32], now).map(|_| ()),
         Err(ConfigError::OutOfRange("connect_timeout"))
     );
+}
+
+#[test]
+fn the_same_addresses_over_udp_tcp_and_a_relay_are_three_paths() {
+    let mut client = Client::new();
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Relayed] {
+        client.transport = transport;
+        client.check(at(1), true).expect("authentic");
+        assert_eq!(client.agent.selected_path(), Some(Path::new(transport, server(), at(1))));
+    }
+    let validated = client.events().into_iter().filter(|it| matches!(it, Event::Validated(_))).count();
+    assert_eq!(validated, 3);
+}
+
+#[test]
+fn when_the_connection_of_the_selected_path_ends_the_latest_other_one_carries_media() {
+    let mut client = Client::new();
+    client.check(at(1), false).expect("authentic");
+    client.wait(SECOND);
+    client.check(at(3), false).expect("authentic");
+    client.transport = Transport::Tcp;
+    client.check(at(2), true).expect("authentic");
+    let tcp = Path::new(Transport::Tcp, server(), at(2));
+    assert_eq!(client.agent.selected_path(), Some(tcp));
+    client.events();
+
+    client.agent.path_closed(client.now, &tcp);
+    assert_eq!(client.events(), [Event::Removed(tcp), Event::PathSelected(to(3))]);
+    assert!(!client.agent.is_validated(&tcp));
+    client.agent.path_closed(client.now, &tcp);
+    assert_eq!(client.events(), [], "told once");
+}
+
+#[test]
+fn a_peer_whose_only_connection_ended_may_come_back_while_consent_lasts() {
+    let mut client = Client::new();
+    client.transport = Transport::Tcp;
+    client.check(at(1), true).expect("authentic");
+    let path = Path::new(Transport::Tcp, server(), at(1));
+    client.agent.path_closed(client.now, &path);
+    assert_eq!(client.agent.selected_path(), None);
+    client.wait(29 * SECOND);
+    client.check(at(2), false).expect("authentic");
+    let path = Path::new(Transport::Tcp, server(), at(2));
+    assert_eq!(client.agent.selected_path(), Some(path));
+    client.agent.path_closed(client.now, &path);
+    client.wait(30 * SECOND);
+    assert!(client.events().iter().any(|it| matches!(it, Event::Closed { .. })));
+}
+
+#[test]
+fn an_answer_to_a_closed_connection_is_not_written() {
+    let mut client = Client::new();
+    client.check(at(1), true).expect("authentic");
+    let mut bytes = Vec::new();
+    let id = TransactionId::new([77; 12]);
+    MessageBuilder::request(Method::BINDING, id, &mut bytes)
+        .attribute(&Username(&client.username))
+        .integrity(&client.key)
+        .fingerprint();
+    let datagram = Datagram::new(Transport::Tcp, server(), at(1), &bytes);
+    client.agent.handle_datagram(client.now, datagram).expect("authentic");
+    client.agent.path_closed(client.now, &Path::new(Transport::Tcp, server(), at(1)));
+    assert_eq!(client.agent.poll_transmit(client.now, &mut Vec::new()), None);
 }

@@ -4,6 +4,7 @@ mod browsers;
 mod candidates;
 mod connect;
 mod consent;
+mod framing;
 mod hostile;
 mod lite;
 mod nat;
