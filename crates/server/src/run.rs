@@ -22,7 +22,6 @@ use crate::media::Media;
 use crate::metrics::HttpCounters;
 use crate::places::{ConnectionLimits, Places};
 use crate::ports::{PortError, Ports};
-use crate::streams::NoStreams;
 use crate::tls::{self, TlsError};
 use crate::tokens::{Access, Token};
 use crate::{address, seed};
@@ -93,7 +92,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let mut ending = Ending::listen()?;
     let advertise = address::resolve(&config.advertise).await.map_err(Failure::Advertise)?;
     let ports = Ports::bind(config)?;
-    let node = Node::start(node_config(config, ports.media, advertise))?;
+    let node = Node::start(node_config(config, &ports, advertise))?;
     let (media, advertised) = (node.media_addresses(), node.advertised());
     let names: Vec<String> =
         config.advertise.iter().filter(|name| name.parse::<IpAddr>().is_err()).cloned().collect();
@@ -102,7 +101,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
 
     let secrets = Secrets::choose(config);
     let app = Arc::new(App {
-        media: Media::new(node),
+        media: Media::new(node.clone()),
         access: secrets.access(),
         open: config.open,
         ice_links: config.ice_servers.iter().map(ice_link).collect(),
@@ -126,7 +125,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
         tls: identity.as_ref().map(|identity| Arc::clone(&identity.config)),
         router: router(Arc::clone(&app)),
         app: Arc::clone(&app),
-        streams: Arc::new(NoStreams),
+        streams: Arc::new(node.clone()),
         places: Places::new(ConnectionLimits {
             total: config.limits.http_connections,
             per_address: config.limits.http_connections_per_address,
@@ -170,9 +169,10 @@ fn announce(banner: &Banner<'_>) {
     info!(http = %banner.http, tls = banner.https, media = ?banner.media, "serving");
 }
 
-fn node_config(config: &Config, media: Vec<SocketAddr>, advertise: Vec<IpAddr>) -> headwater_node::Config {
+fn node_config(config: &Config, ports: &Ports, advertise: Vec<IpAddr>) -> headwater_node::Config {
     let mut node = headwater_node::Config::new(seed::seed());
-    node.media = media;
+    node.media.clone_from(&ports.media);
+    node.tcp.clone_from(&ports.ice_tcp);
     node.advertise = advertise;
     node.workers = config.workers;
     node.takeover = config.takeover.into();
