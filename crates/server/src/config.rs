@@ -45,6 +45,8 @@ struct File {
     #[serde(alias = "no-gso")]
     no_gso: Option<bool>,
     portable: Option<bool>,
+    #[serde(alias = "no-turn")]
+    no_turn: Option<bool>,
     #[serde(alias = "tls-cert")]
     tls_cert: Option<PathBuf>,
     #[serde(alias = "tls-key")]
@@ -129,6 +131,7 @@ pub(crate) struct Config {
     pub(crate) coalesce: u16,
     pub(crate) no_gso: bool,
     pub(crate) portable: bool,
+    pub(crate) no_turn: bool,
     pub(crate) tls: Tls,
     pub(crate) log: String,
     pub(crate) limits: Limits,
@@ -185,6 +188,7 @@ impl Config {
             coalesce: options.coalesce.or(file.coalesce).unwrap_or_else(default_coalesce),
             no_gso: options.no_gso.or(file.no_gso).unwrap_or(false),
             portable: options.portable.or(file.portable).unwrap_or(false),
+            no_turn: options.no_turn.or(file.no_turn).unwrap_or(false),
             tls,
             log: options.log.or(file.log).unwrap_or_else(|| DEFAULT_LOG.to_owned()),
             limits: file.limits,
@@ -271,6 +275,7 @@ impl Config {
             coalesce: self.coalesce,
             no_gso: self.no_gso,
             portable: self.portable,
+            no_turn: self.no_turn,
             tls,
             tls_cert,
             tls_key,
@@ -299,6 +304,7 @@ struct Printed {
     coalesce: u16,
     no_gso: bool,
     portable: bool,
+    no_turn: bool,
     tls: Option<TlsMode>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,

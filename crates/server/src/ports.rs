@@ -27,6 +27,8 @@ pub(crate) struct Ports {
     /// The first listener's address: the one that links are made of.
     pub(crate) first: SocketAddr,
     pub(crate) media: Vec<SocketAddr>,
+    /// Where peers are told to connect to with ICE over TCP.
+    pub(crate) ice_tcp: Vec<SocketAddr>,
 }
 
 impl Ports {
@@ -48,7 +50,10 @@ impl Ports {
             }
         }
         let first = *bound.first().expect("config: tcp() is never empty");
-        Ok(Self { listeners, first, media: if shared { bound } else { config.media.clone() } })
+        // HTTP on a port of its own is often behind a proxy, which carries nothing else.
+        let (media, ice_tcp) =
+            if shared { (bound.clone(), bound) } else { (config.media.clone(), Vec::new()) };
+        Ok(Self { listeners, first, media, ice_tcp })
     }
 }
 

@@ -125,7 +125,7 @@ fn requests_about_an_allocation_are_refused_with_the_code_of_their_fault() {
             it.attribute(&ChannelNumber(0x3FFF)).attribute(&peer(PEER))
         }),
         ("a number above", 400, CHANNEL_BIND, |it| {
-            it.attribute(&ChannelNumber(0x5000)).attribute(&peer(PEER))
+            it.attribute(&ChannelNumber(0x8000)).attribute(&peer(PEER))
         }),
         ("a forbidden peer", 403, CHANNEL_BIND, |it| {
             it.attribute(&ChannelNumber(0x4000)).attribute(&peer("169.254.169.254:80"))
