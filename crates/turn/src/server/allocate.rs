@@ -26,8 +26,9 @@ use super::refusal::{
 use super::reservation::Reservation;
 use super::{Server, wanted_lifetime};
 use crate::attribute::{
-    AdditionalAddressFamily, AddressErrorCode, DontFragment, EvenPort, Family, Lifetime, MobilityTicket,
-    RequestedAddressFamily, RequestedTransport, ReservationToken, TCP, UDP, XorRelayedAddress,
+    AdditionalAddressFamily, AddressErrorCode, DontFragment, DraftAdditionalAddressFamily, EvenPort, Family,
+    Lifetime, MobilityTicket, RequestedAddressFamily, RequestedTransport, ReservationToken, TCP, UDP,
+    XorRelayedAddress,
 };
 use crate::{EndReason, Event, PortRequest, RelayError, RelayId, RelayTransport};
 
@@ -51,7 +52,13 @@ impl Wanted {
         let RequestedTransport(protocol) = request.attribute()?.ok_or(ErrorCode::BAD_REQUEST)?;
         let dont_fragment = request.attribute::<DontFragment>()?.is_some();
         let family = request.attribute::<RequestedAddressFamily>()?;
-        let additional = request.attribute::<AdditionalAddressFamily>()?;
+        // coturn's clients ask by the number of a draft.
+        let additional = match request.attribute::<AdditionalAddressFamily>()? {
+            None => {
+                request.attribute::<DraftAdditionalAddressFamily>()?.map(|it| AdditionalAddressFamily(it.0))
+            }
+            additional => additional,
+        };
         let port = request.attribute::<EvenPort>()?;
         let token = request.attribute()?.map(|ReservationToken(token)| token);
         let transport = match protocol {
