@@ -26,9 +26,8 @@ use super::refusal::{
 use super::reservation::Reservation;
 use super::{Server, wanted_lifetime};
 use crate::attribute::{
-    AdditionalAddressFamily, AddressErrorCode, DontFragment, DraftAdditionalAddressFamily, EvenPort, Family,
-    Lifetime, MobilityTicket, RequestedAddressFamily, RequestedTransport, ReservationToken, TCP, UDP,
-    XorRelayedAddress,
+    AdditionalAddressFamily, AddressErrorCode, DontFragment, EvenPort, Family, Lifetime, MobilityTicket,
+    RequestedAddressFamily, RequestedTransport, ReservationToken, TCP, UDP, XorRelayedAddress,
 };
 use crate::{EndReason, Event, PortRequest, RelayError, RelayId, RelayTransport};
 
@@ -52,11 +51,11 @@ impl Wanted {
         let RequestedTransport(protocol) = request.attribute()?.ok_or(ErrorCode::BAD_REQUEST)?;
         let dont_fragment = request.attribute::<DontFragment>()?.is_some();
         let family = request.attribute::<RequestedAddressFamily>()?;
-        // coturn's clients ask by the number of a draft.
         let additional = match request.attribute::<AdditionalAddressFamily>()? {
-            None => {
-                request.attribute::<DraftAdditionalAddressFamily>()?.map(|it| AdditionalAddressFamily(it.0))
-            }
+            // coturn's clients ask by the number of a draft.
+            None => request
+                .attribute()?
+                .map(|crate::attribute::DraftAdditionalAddressFamily(it)| AdditionalAddressFamily(it)),
             additional => additional,
         };
         let port = request.attribute::<EvenPort>()?;
