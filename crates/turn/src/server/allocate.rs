@@ -52,7 +52,13 @@ impl Wanted {
         let RequestedTransport(protocol) = request.attribute()?.ok_or(ErrorCode::BAD_REQUEST)?;
         let dont_fragment = request.attribute::<DontFragment>()?.is_some();
         let family = request.attribute::<RequestedAddressFamily>()?;
-        let additional = request.attribute::<AdditionalAddressFamily>()?;
+        let additional = match request.attribute::<AdditionalAddressFamily>()? {
+            // coturn's clients ask by the number of a draft.
+            None => request
+                .attribute()?
+                .map(|crate::attribute::DraftAdditionalAddressFamily(it)| AdditionalAddressFamily(it)),
+            additional => additional,
+        };
         let port = request.attribute::<EvenPort>()?;
         let token = request.attribute()?.map(|ReservationToken(token)| token);
         let transport = match protocol {
