@@ -10,6 +10,7 @@
 
 mod node;
 mod peer;
+mod relay;
 mod server;
 mod service;
 mod surroundings;
