@@ -89,3 +89,23 @@ fn chromium_watches_through_our_turn_server_inside_tls_on_the_port_of_https() {
         std::fs::remove_dir_all(&directory).expect("it was there");
     });
 }
+
+#[test]
+fn the_pages_publish_and_watch_through_the_relay_when_told_to() {
+    isolated(|| {
+        let stage = Stage::set_on_one_port(Ipv4Addr::LOCALHOST.into(), &[]);
+        let open = |path: &str| stage.chromium.open(&stage.server.url(path)).expect("a page");
+        let _publisher = open("/publish/stage?source=testcard&autostart=1&relay=1");
+        let _viewer = open("/watch/stage?relay=1");
+        let paths = || {
+            let sessions = stage.server.sessions().expect("the session API");
+            let connected = sessions.iter().filter(|session| session["connected"] == true);
+            connected.map(|session| session["path"]["transport"].clone()).collect::<Vec<_>>()
+        };
+        let ends = std::time::Instant::now() + 2 * FIRST_FRAME;
+        while paths() != ["relay", "relay"] {
+            assert!(std::time::Instant::now() < ends, "{:?}\n{}", paths(), stage.server.log().tail(40));
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    });
+}
