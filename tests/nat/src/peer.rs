@@ -1,36 +1,17 @@
 //! A client as browsers have it: an agent, its gathering, and its sockets.
 
+use crate::Reached;
 use crate::relay::{Allocated, Came, Relay};
 use headwater_ice::{Agent, AgentConfig, Candidate, CandidateKind, Credentials, Event, Path, Role, TcpType};
 use headwater_netsim::{Endpoint, Outgoing, StreamEvent, Transmit};
 use headwater_stun::{Datagram, Transport};
 use std::collections::VecDeque;
-use std::fmt;
 
 use std::net::SocketAddr;
 use std::time::Instant;
 
 /// Connections leave from the ports behind this one.
 const FIRST_TCP_PORT: u16 = 6000;
-
-/// How media gets to a peer: its candidate, as the other side sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reached {
-    pub(crate) kind: CandidateKind,
-    pub(crate) over_tcp: bool,
-}
-
-impl fmt::Display for Reached {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            CandidateKind::Host => "host",
-            CandidateKind::PeerReflexive => "prflx",
-            CandidateKind::ServerReflexive => "srflx",
-            _ => "relay",
-        };
-        write!(f, "{kind}{}", if self.over_tcp { "/tcp" } else { "" })
-    }
-}
 
 /// A connection that the agent has asked for.
 #[derive(Debug)]
@@ -241,11 +222,17 @@ impl Peer {
         self.outgoing.push_back((Outgoing::Connect { local, remote: asked.remote }, Vec::new()));
     }
 
-    /// With its connection an allocation is gone, and with it the path that led through it.
+    /// With its connection an allocation is gone, and with it all paths that led through it.
     fn relay_closed(&mut self, now: Instant) {
-        let selected = self.agent.selected_path();
-        if let Some(path) = selected.filter(|it| self.relays[1].is_at(it.local)) {
-            self.agent.path_closed(now, &path);
+        if let Some(Allocated { relayed, .. }) = self.relays[1].allocated() {
+            let signalled = self.learned.iter().filter_map(Candidate::socket_addr);
+            let found = self.events.iter().filter_map(|it| match it {
+                Event::Validated(path) if path.local == relayed => Some(path.remote),
+                _ => None,
+            });
+            for remote in signalled.chain(found) {
+                self.agent.path_closed(now, &Path::new(Transport::Udp, relayed, remote));
+            }
         }
         self.allocate_over_tcp();
     }

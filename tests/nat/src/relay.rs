@@ -37,6 +37,13 @@ struct Request {
     peer: Option<SocketAddr>,
 }
 
+#[derive(Debug)]
+enum Permission {
+    Granted,
+    /// This is sent as soon as it is.
+    Asked(Vec<(SocketAddr, Vec<u8>)>),
+}
+
 /// A client of a TURN server.
 #[derive(Debug)]
 pub(crate) struct Relay {
@@ -46,8 +53,8 @@ pub(crate) struct Relay {
     credentials: LongTerm,
     allocated: Option<Allocated>,
     open: Vec<Request>,
-    /// Peers that may send to us, or what waits until they may.
-    permitted: BTreeMap<IpAddr, Option<Vec<(SocketAddr, Vec<u8>)>>>,
+    /// By the peer's IP address.
+    permissions: BTreeMap<IpAddr, Permission>,
     outgoing: VecDeque<Vec<u8>>,
     next_id: u8,
 }
@@ -61,7 +68,7 @@ impl Relay {
             credentials: LongTerm::new(crate::service::USER, crate::service::PASSWORD),
             allocated: None,
             open: Vec::new(),
-            permitted: BTreeMap::new(),
+            permissions: BTreeMap::new(),
             outgoing: VecDeque::new(),
             next_id: 0,
         }
@@ -85,24 +92,24 @@ impl Relay {
     pub(crate) fn allocate(&mut self) {
         self.allocated = None;
         self.open.clear();
-        self.permitted.clear();
+        self.permissions.clear();
         self.credentials.reset();
         self.request(Attempt::default(), None);
     }
 
     /// Sends to a peer, once it is permitted.
     pub(crate) fn send(&mut self, peer: SocketAddr, contents: Vec<u8>) {
-        match self.permitted.get_mut(&peer.ip()) {
-            Some(None) => {
+        match self.permissions.get_mut(&peer.ip()) {
+            Some(Permission::Granted) => {
                 let id = self.fresh_id();
                 let mut buf = Vec::new();
                 let message = MessageBuilder::indication(SEND, id, &mut buf);
                 message.attribute(&XorPeerAddress(peer)).attribute(&Data(&contents)).finish();
                 self.outgoing.push_back(buf);
             }
-            Some(Some(waiting)) => waiting.push((peer, contents)),
+            Some(Permission::Asked(waiting)) => waiting.push((peer, contents)),
             None => {
-                self.permitted.insert(peer.ip(), Some(vec![(peer, contents)]));
+                self.permissions.insert(peer.ip(), Permission::Asked(vec![(peer, contents)]));
                 self.request(Attempt::default(), Some(peer));
             }
         }
@@ -139,8 +146,10 @@ impl Relay {
 
     fn succeeded(&mut self, message: &Message<'_>, peer: Option<SocketAddr>) -> Came {
         if let Some(peer) = peer {
-            let waiting = self.permitted.insert(peer.ip(), None).flatten().unwrap_or_default();
-            waiting.into_iter().for_each(|(peer, contents)| self.send(peer, contents));
+            if let Some(Permission::Asked(waiting)) = self.permissions.insert(peer.ip(), Permission::Granted)
+            {
+                waiting.into_iter().for_each(|(peer, contents)| self.send(peer, contents));
+            }
             return Came::Nothing;
         }
         let relayed = message.attribute::<XorRelayedAddress>().ok().flatten();
