@@ -27,6 +27,7 @@ mod sniff;
 mod streams;
 mod tls;
 mod tokens;
+mod turn;
 mod view;
 
 #[cfg(test)]
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Action::Serve(options) => (options, false),
         Action::PrintConfig(options) => (options, true),
         Action::Bench(options) => return exit(bench::run(options)),
+        Action::Turn(options) => return exit(turn::run(options)),
     };
     exit(Config::load(options).map_err(Into::into).and_then(|config| {
         if print {

@@ -199,13 +199,13 @@ fn node_config(
 }
 
 /// SIGINT and SIGTERM.
-struct Ending {
+pub(crate) struct Ending {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
 }
 
 impl Ending {
-    fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
             #[cfg(unix)]
             terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
@@ -213,7 +213,7 @@ impl Ending {
     }
 
     #[cfg(unix)]
-    async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => (),
             _ = self.terminate.recv() => (),
@@ -221,7 +221,7 @@ impl Ending {
     }
 
     #[cfg(not(unix))]
-    async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         let _ = tokio::signal::ctrl_c().await;
     }
 }

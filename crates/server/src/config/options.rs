@@ -8,7 +8,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use super::{DtlsMode, TakeoverRule, TlsMode};
-use crate::bench;
+use crate::{bench, turn};
 
 /// WebRTC live streaming: publish over WHIP, watch over WHEP.
 #[derive(Parser)]
@@ -28,6 +28,8 @@ enum Command {
     Config(Options),
     /// Measures what this machine serves: CPU per packet, latency, memory, joins, viewers per core (Linux only).
     Bench(bench::Options),
+    /// Runs a TURN server alone.
+    Turn(turn::Options),
 }
 
 /// What to do, with which options.
@@ -35,6 +37,7 @@ pub(crate) enum Action {
     Serve(Options),
     PrintConfig(Options),
     Bench(bench::Options),
+    Turn(turn::Options),
 }
 
 impl Cli {
@@ -44,6 +47,7 @@ impl Cli {
             Some(Command::Serve(options)) => Action::Serve(options),
             Some(Command::Config(options)) => Action::PrintConfig(options),
             Some(Command::Bench(options)) => Action::Bench(options),
+            Some(Command::Turn(options)) => Action::Turn(options),
         }
     }
 }

@@ -255,10 +255,19 @@ async fn a_stop_leaves_the_node_time_for_its_goodbye_and_no_more() {
     assert!(started.elapsed() <= DRAIN);
 }
 
+/// A node without room.
+struct Full;
+
+impl Streams for Full {
+    fn open(&self, _: StreamKind, _: SocketAddr, _: SocketAddr, _: Wake) -> Option<Box<dyn StreamEnd>> {
+        None
+    }
+}
+
 #[tokio::test]
 async fn a_node_may_take_no_stream() {
     let (_client, server) = duplex(8);
     let (_stop, stopped) = watch::channel(false);
     let addresses = (LOCAL.parse().unwrap(), REMOTE.parse().unwrap());
-    assert!(!serve(server, &NoStreams, StreamKind::IceTcp, addresses, stopped).await);
+    assert!(!serve(server, &Full, StreamKind::IceTcp, addresses, stopped).await);
 }

@@ -95,7 +95,8 @@ impl Drops {
     pub(super) const fn note(&mut self, why: Error) {
         let count = match why {
             Error::Malformed(_) => &mut self.malformed,
-            Error::Unexpected => &mut self.unexpected,
+            // The last two are said by clients only.
+            Error::Unexpected | Error::Unauthentic | Error::Contradictory => &mut self.unexpected,
             Error::NotAllocated => &mut self.not_allocated,
             Error::NotPermitted => &mut self.not_permitted,
             Error::Forbidden => &mut self.forbidden,

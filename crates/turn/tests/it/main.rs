@@ -1,1 +1,6 @@
-//! Behaviour through the public interface.
+//! One binary for all tests of the crate.
+
+mod client;
+mod happy;
+mod network;
+mod world;
