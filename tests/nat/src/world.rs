@@ -280,8 +280,9 @@ impl World {
     }
 
     fn send_media(&mut self, side: usize) {
+        let now = self.net.now();
         match self.net.get_mut(self.sides[side]) {
-            Node::Peer(it) => it.send_media(),
+            Node::Peer(it) => it.send_media(now),
             Node::Server(it) => it.send_media(),
             Node::Service(_) => {}
         }

@@ -62,7 +62,7 @@ pub fn peer(side: usize, ip: IpAddr) -> Result<()> {
         let now = Instant::now();
         if peer.is_nominated() && next <= now {
             next = now + MEDIA_INTERVAL;
-            peer.send_media();
+            peer.send_media(now);
         }
         if peer.media() > media {
             (media, heard) = (peer.media(), now);
