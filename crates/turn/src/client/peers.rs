@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::request::Ask;
 use crate::Error;
-use crate::channel_data::{MAX_CHANNEL, MIN_CHANNEL};
+use crate::channel_data::{LAST_CHANNEL, MIN_CHANNEL};
 
 /// How long a permission lasts.
 const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
@@ -25,7 +25,7 @@ const BIND_AFTER: Duration = Duration::from_secs(200);
 /// Most permissions.
 const MAX_PERMISSIONS: usize = 1024;
 /// Most channels: as many as there are numbers.
-const MAX_CHANNELS: usize = (MAX_CHANNEL - MIN_CHANNEL) as usize + 1;
+const MAX_CHANNELS: usize = (LAST_CHANNEL - MIN_CHANNEL) as usize + 1;
 
 /// The peers of one allocation.
 #[derive(Debug, Default)]

@@ -1,9 +1,11 @@
 //! Browsers that plain UDP does not reach: through our TURN server, and over ICE-TCP.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
 
-use headwater_interop::isolated;
 use headwater_interop::rig::Source;
+use headwater_interop::{Browser, Options, Page, Rig, Server, isolated};
 use serde_json::{Value, json};
 
 use crate::stage::{FIRST_FRAME, Stage};
@@ -42,5 +44,68 @@ fn chromium_watches_over_ice_tcp() {
     isolated(|| {
         let path = watch(json!({ "only": "tcp" }));
         assert_eq!(path["transport"], "tcp", "{path}");
+    });
+}
+
+/// How a viewer's browser says that it comes: type of its candidate, and how it reaches the relay.
+fn comes_by(viewer: &Page) -> Value {
+    let script = "(async () => {
+        const stats = [...(await rig.kept.session.pc.getStats()).values()];
+        const transport = stats.find(entry => entry.type === 'transport');
+        const pair = stats.find(entry => entry.id === transport.selectedCandidatePairId);
+        const local = stats.find(entry => entry.id === pair.localCandidateId);
+        return [local.candidateType, local.relayProtocol ?? null];
+    })()";
+    viewer.eval(script, FIRST_FRAME).expect("statistics")
+}
+
+fn certificate(directory: &Path) {
+    let arguments = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+                     -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout key.pem -out cert.pem";
+    let made = Command::new("openssl").args(arguments.split_whitespace()).current_dir(directory).output();
+    let made = made.expect("openssl");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+#[test]
+fn chromium_watches_through_our_turn_server_inside_tls_on_the_port_of_https() {
+    isolated(|| {
+        let directory = std::env::temp_dir().join(format!("headwater-detours-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("a directory");
+        certificate(&directory);
+        let rig = Rig::start().expect("the script server");
+        let (cert, key) = (directory.join("cert.pem"), directory.join("key.pem"));
+        let server =
+            Server::start_on_one_tls_port(Ipv4Addr::LOCALHOST.into(), &cert, &key).expect("headwater");
+        let mut options = Options::default();
+        options.arguments.push("--ignore-certificate-errors".to_owned());
+        let chromium = Browser::chromium(&options).expect("chromium");
+        let stage = Stage { rig, chromium, server };
+        let _publisher = stage.publisher(&Source::default(), json!({ "video": "VP8" }));
+        let viewer = stage.viewer_in(&stage.chromium, json!({ "relay": "turns:" }));
+        stage.frame_after(&viewer, None, FIRST_FRAME);
+        assert_eq!(comes_by(&viewer), json!(["relay", "tls"]));
+        stage.assert_plays(&viewer);
+        std::fs::remove_dir_all(&directory).expect("it was there");
+    });
+}
+
+#[test]
+fn the_pages_publish_and_watch_through_the_relay_when_told_to() {
+    isolated(|| {
+        let stage = Stage::set_on_one_port(Ipv4Addr::LOCALHOST.into(), &[]);
+        let open = |path: &str| stage.chromium.open(&stage.server.url(path)).expect("a page");
+        let _publisher = open("/publish/stage?source=testcard&autostart=1&relay=1");
+        let _viewer = open("/watch/stage?relay=1");
+        let paths = || {
+            let sessions = stage.server.sessions().expect("the session API");
+            let connected = sessions.iter().filter(|session| session["connected"] == true);
+            connected.map(|session| session["path"]["transport"].clone()).collect::<Vec<_>>()
+        };
+        let ends = std::time::Instant::now() + 2 * FIRST_FRAME;
+        while paths() != ["relay", "relay"] {
+            assert!(std::time::Instant::now() < ends, "{:?}\n{}", paths(), stage.server.log().tail(40));
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
     });
 }
