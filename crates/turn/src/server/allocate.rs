@@ -11,6 +11,7 @@ use headwater_stun::attribute::{ErrorCode, XorMappedAddress};
 use headwater_stun::{Message, Transport};
 use rand_chacha::rand_core::Rng;
 
+use super::Server;
 use super::allocation::{Allocation, Opening, Relay, RelayOwner, Session};
 use super::channel::Channels;
 use super::clients::Owner;
@@ -19,12 +20,12 @@ use super::deadlines::Timer;
 use super::outbox::ReplyTo;
 use super::permission::Permissions;
 use super::quota::prefix;
+use super::refresh::wanted_lifetime;
 use super::refusal::{
     ALLOCATION_MISMATCH, FAMILY_NOT_SUPPORTED, INSUFFICIENT_CAPACITY, QUOTA_REACHED, Refusal,
     TRANSPORT_NOT_SUPPORTED,
 };
 use super::reservation::Reservation;
-use super::{Server, wanted_lifetime};
 use crate::attribute::{
     AdditionalAddressFamily, AddressErrorCode, DontFragment, EvenPort, Family, Lifetime, MobilityTicket,
     RequestedAddressFamily, RequestedTransport, ReservationToken, TCP, UDP, XorRelayedAddress,
@@ -51,7 +52,13 @@ impl Wanted {
         let RequestedTransport(protocol) = request.attribute()?.ok_or(ErrorCode::BAD_REQUEST)?;
         let dont_fragment = request.attribute::<DontFragment>()?.is_some();
         let family = request.attribute::<RequestedAddressFamily>()?;
-        let additional = request.attribute::<AdditionalAddressFamily>()?;
+        let additional = match request.attribute::<AdditionalAddressFamily>()? {
+            // coturn's clients ask by the number of a draft.
+            None => request
+                .attribute()?
+                .map(|crate::attribute::DraftAdditionalAddressFamily(it)| AdditionalAddressFamily(it)),
+            additional => additional,
+        };
         let port = request.attribute::<EvenPort>()?;
         let token = request.attribute()?.map(|ReservationToken(token)| token);
         let transport = match protocol {
@@ -168,6 +175,14 @@ impl Server {
         }
     }
 
+    pub(super) fn take_address(&mut self, now: Instant, to: &ReplyTo) -> u32 {
+        let (account, timer) = self.addresses.take(now, prefix(to.client.remote.ip()));
+        if let Some(at) = timer {
+            self.deadlines.remove(at, Timer::Address(account));
+        }
+        account
+    }
+
     #[expect(clippy::too_many_arguments, reason = "all of what one request becomes")]
     fn insert_allocation(
         &mut self,
@@ -184,10 +199,7 @@ impl Server {
         if let Some(at) = timer {
             self.deadlines.remove(at, Timer::User(user_account));
         }
-        let (address_account, timer) = self.addresses.take(now, prefix(to.client.remote.ip()));
-        if let Some(at) = timer {
-            self.deadlines.remove(at, Timer::Address(address_account));
-        }
+        let address_account = self.take_address(now, to);
         let session = Session {
             credential: user.clone(),
             transport: wanted.transport,
@@ -201,6 +213,7 @@ impl Server {
         };
         let key = self.allocations.insert(Allocation {
             client: to.client,
+            attached: true,
             relays: [None; 2],
             expires: now + OPEN_TIMEOUT,
             user_account,
@@ -320,7 +333,7 @@ impl Server {
                 message = message.attribute(&ReservationToken(token));
             }
             match &session.ticket {
-                Some(ticket) => message.attribute(&MobilityTicket(&ticket.bytes(key))),
+                Some(ticket) => message.attribute(&MobilityTicket(&ticket.text(key))),
                 None => message,
             }
         });

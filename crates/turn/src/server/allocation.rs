@@ -8,6 +8,7 @@ use slab::Slab;
 
 use super::channel::Channels;
 use super::credentials::Credential;
+use super::mobility::Ticket;
 use super::outbox::ReplyTo;
 use super::permission::Permissions;
 use crate::attribute::{AddressErrorCode, Family};
@@ -17,6 +18,8 @@ use crate::{FiveTuple, RelayId, RelayTransport};
 #[derive(Debug)]
 pub(super) struct Allocation {
     pub(super) client: FiveTuple,
+    /// Whether the client's connection is there, or it needs none. If not, it may come from elsewhere (RFC 8016).
+    pub(super) attached: bool,
     /// By family.
     pub(super) relays: [Option<Relay>; 2],
     /// When it ends; as long as it opens, when that has taken too long.
@@ -64,14 +67,6 @@ pub(super) struct Opening {
     pub(super) next: Option<RelayId>,
     /// Why the last one that failed did.
     pub(super) failure: Option<ErrorCode<'static>>,
-}
-
-/// The secrets of an allocation that can move.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ticket {
-    pub(super) current: [u8; 16],
-    /// The one before the last move, and the Refresh that brought it: repeated, it gets the same answer.
-    pub(super) previous: Option<([u8; 16], headwater_stun::TransactionId)>,
 }
 
 impl Allocation {
@@ -135,9 +130,5 @@ impl Relays {
 
     pub(super) fn remove(&mut self, relay: RelayId) {
         self.slab.try_remove(relay.index as usize);
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.slab.len()
     }
 }

@@ -114,6 +114,11 @@ impl<K: Ord + Clone> Accounts<K> {
         self.by_key.remove(&account.key);
     }
 
+    /// Whether this account is `key`'s.
+    pub(super) fn is(&self, index: u32, key: &K) -> bool {
+        self.accounts.get(index as usize).is_some_and(|it| it.key == *key)
+    }
+
     /// Whether this account may send now. HOT.
     pub(super) fn may_send(&mut self, now: Instant, index: u32) -> bool {
         let Some(rate) = self.quota.bits_per_second else { return true };
@@ -134,10 +139,6 @@ impl<K: Ord + Clone> Accounts<K> {
         {
             account.saved -= signed(bytes as u64 * 8);
         }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.accounts.len()
     }
 }
 
@@ -181,7 +182,7 @@ mod tests {
         assert!(!accounts.may_send(start, again));
         let Left::Until(_) = accounts.give_back(start, again) else { panic!("it lingers") };
         accounts.forget(again);
-        assert_eq!((accounts.len(), accounts.by_key.len(), accounts.lingering), (0, 0, 0));
+        assert_eq!((accounts.accounts.len(), accounts.by_key.len(), accounts.lingering), (0, 0, 0));
     }
 
     #[test]

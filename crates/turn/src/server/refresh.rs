@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 use headwater_stun::Message;
 
 use super::Server;
-use super::allocate::seconds;
 use super::credentials::Credential;
 use super::deadlines::Timer;
 use super::outbox::ReplyTo;
 use super::quota::Left;
-use super::refusal::{FAMILY_MISMATCH, Refusal};
-use crate::attribute::{Lifetime, RequestedAddressFamily};
+use super::refusal::{FAMILY_MISMATCH, INSUFFICIENT_CAPACITY, Refusal};
+use crate::attribute::{AddressErrorCode, Family, Lifetime, MobilityTicket, RequestedAddressFamily};
 use crate::{EndReason, Event};
 
 /// RFC 8656 §3.2: what is granted without being asked for, and at least.
@@ -31,6 +30,13 @@ impl Server {
         to: &ReplyTo,
         user: &Credential,
     ) -> Result<(), Refusal> {
+        let ticket = request.attribute()?.map(|MobilityTicket(ticket)| ticket).filter(|it| !it.is_empty());
+        let known = self.clients.allocation(&to.client);
+        if let Some(ticket) = ticket
+            && known.is_none_or(|key| !self.accepts_ticket(key, to, ticket))
+        {
+            return self.relocate(now, request, to, user, ticket);
+        }
         let key = self.owned(to, user)?;
         let ends = request.attribute()? == Some(Lifetime(0));
         let family = request.attribute::<RequestedAddressFamily>()?;
@@ -42,23 +48,19 @@ impl Server {
             // RFC 8656 §8.2: of two relayed addresses one may be given up alone.
             if ends && relays.iter().flatten().count() > 1 {
                 self.close_relay(key, family as usize);
-                self.succeed(to, user, Duration::ZERO);
+                self.answer_refresh(to, user, key, Duration::ZERO);
                 return Ok(());
             }
         }
         if ends {
             self.end(now, key, EndReason::Client);
-            self.succeed(to, user, Duration::ZERO);
+            self.outbox.succeed(to, &user.key, |message| message.attribute(&Lifetime(0)));
             return Ok(());
         }
         let granted = wanted_lifetime(request, self.config.max_lifetime)?;
         self.prolong(now, key, granted);
-        self.succeed(to, user, granted);
+        self.answer_refresh(to, user, key, granted);
         Ok(())
-    }
-
-    fn succeed(&mut self, to: &ReplyTo, user: &Credential, granted: Duration) {
-        self.outbox.succeed(to, &user.key, |message| message.attribute(&Lifetime(seconds(granted))));
     }
 
     pub(super) fn prolong(&mut self, now: Instant, key: u32, granted: Duration) {
@@ -77,9 +79,14 @@ impl Server {
 
     /// Ends an allocation, whether it was open or not.
     pub(super) fn end(&mut self, now: Instant, key: u32, reason: EndReason) {
+        let connections =
+            self.allocations.get_mut(key as usize).map(|it| std::mem::take(&mut it.session.connections));
+        connections.into_iter().flatten().for_each(|connection| self.close_connection(connection));
         (0..2).for_each(|family| self.close_relay(key, family));
         let Some(allocation) = self.allocations.try_remove(key as usize) else { return };
-        self.clients.remove(&allocation.client);
+        if allocation.attached {
+            self.clients.remove(&allocation.client);
+        }
         self.deadlines.remove(allocation.expires, Timer::Allocation(key));
         self.give_back(now, allocation.user_account, allocation.address_account);
         match allocation.session.opening {
@@ -103,6 +110,10 @@ impl Server {
         if let Left::Until(at) = self.users.give_back(now, user) {
             self.deadlines.insert(at, Timer::User(user));
         }
+        self.give_back_address(now, address);
+    }
+
+    pub(super) fn give_back_address(&mut self, now: Instant, address: u32) {
         if let Left::Until(at) = self.addresses.give_back(now, address) {
             self.deadlines.insert(at, Timer::Address(address));
         }
@@ -118,6 +129,12 @@ impl Server {
             let late: Vec<_> = (0..2)
                 .filter(|family| allocation.relays[*family].is_some_and(|it| it.address.is_none()))
                 .collect();
+            if let Some(family) = late.first() {
+                session.refused = Some(AddressErrorCode {
+                    family: [Family::V4, Family::V6][*family],
+                    code: INSUFFICIENT_CAPACITY.code(),
+                });
+            }
             late.into_iter().for_each(|family| self.close_relay(key, family));
             self.finish_opening(now, key);
         } else {

@@ -68,7 +68,8 @@ impl Server {
             REFRESH => self.refresh(now, request, to, user),
             CREATE_PERMISSION => self.create_permission(now, request, to, user),
             CHANNEL_BIND => self.channel_bind(now, request, to, user),
-            CONNECT | CONNECTION_BIND => Err(ErrorCode::BAD_REQUEST.into()),
+            CONNECT => self.connect(now, request, to, user),
+            CONNECTION_BIND => self.connection_bind(request, to, user),
             _ => Err(ErrorCode::BAD_REQUEST.into()),
         }
     }
