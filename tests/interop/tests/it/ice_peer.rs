@@ -106,7 +106,7 @@ fn aioice_is_nominated_by_us() {
         introduce(&mut ours, &mut aioice);
         are_connected(&mut ours, &mut aioice);
         // Both have IPv6 and IPv4, and we prefer IPv6.
-        let selected = ours.lines().into_iter().filter(|it| it.starts_with("selected ")).next_back();
+        let selected = ours.lines().into_iter().rfind(|it| it.starts_with("selected "));
         let selected = selected.expect("a path");
         assert!(selected.contains(&format!("[{IPV6}]")), "{selected}");
     });
