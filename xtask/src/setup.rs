@@ -15,6 +15,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "python3"),
     ("openssl", "openssl"),
     ("gnutls-cli", "gnutls-bin"),
+    ("turnserver", "coturn"),
     ("stdbuf", "coreutils"),
 ];
 
@@ -40,6 +41,9 @@ pub(crate) fn run(root: &Path) -> Result<Setup, String> {
     let missing: Vec<&str> =
         PROGRAMS.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
     install(&missing)?;
+    if missing.contains(&"coturn") {
+        stop_coturn();
+    }
     if let Some((program, package)) = PROGRAMS.iter().find(|(program, _)| find(program).is_none()) {
         return Err(format!("`{program}` is still missing after installing {package}"));
     }
@@ -95,6 +99,20 @@ fn install(packages: &[&str]) -> Result<(), String> {
     println!("installing {wanted} by apt-get");
     apt_get("update", &[]).map_err(|error| format!("{by_hand}; {error}"))?;
     apt_get("install", packages).map_err(|error| format!("{by_hand}; {error}"))
+}
+
+/// Debian's package starts a TURN server on all addresses where there is systemd: only its programs are wanted.
+fn stop_coturn() {
+    let is_root = output(Command::new("id").arg("-u")).is_ok_and(|id| id == "0");
+    let mut command = if is_root { Command::new("systemctl") } else { Command::new("sudo") };
+    if !is_root {
+        command.args(["-n", "systemctl"]);
+    }
+    if find("systemctl").is_some()
+        && let Err(error) = run_command(command.args(["disable", "--now", "coturn"]).stdin(Stdio::null()))
+    {
+        println!("coturn's service may be running: {error}");
+    }
 }
 
 fn apt_get(verb: &str, packages: &[&str]) -> Result<(), String> {

@@ -30,6 +30,41 @@ pub struct Config {
     pub segmentation: bool,
     /// Use only plain socket calls, one for each datagram sent.
     pub portable: bool,
+    /// Addresses at which the owner accepts TCP connections and gives those of ICE agents to
+    /// [`open_stream`](crate::Node::open_stream): peers are told that they may connect there (RFC 6544). Default: none.
+    pub tcp: Vec<SocketAddr>,
+    /// A TURN server on the media sockets, and on connections that the owner gives it. Its clients reach our media addresses
+    /// and nothing else. Default: none.
+    pub turn: Option<Turn>,
+}
+
+/// Settings of the TURN server beside the media.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Turn {
+    /// The realm of its credentials.
+    pub realm: String,
+    /// Secrets that time-limited credentials are made with; any one of them will do.
+    pub secrets: Vec<String>,
+    /// What nonces are made with, the same for all workers.
+    pub nonce_key: [u8; 32],
+    /// Allocations that one user may have at once.
+    pub allocations_per_user: u32,
+    /// Allocations that one source address may have at once, `None` for no limit.
+    pub allocations_per_address: Option<u32>,
+}
+
+impl Turn {
+    /// The usual settings with this secret and this randomness.
+    pub fn new(secret: impl Into<String>, nonce_key: [u8; 32]) -> Self {
+        Self {
+            realm: "headwater".into(),
+            secrets: vec![secret.into()],
+            nonce_key,
+            allocations_per_user: 8,
+            allocations_per_address: Some(256),
+        }
+    }
 }
 
 impl Config {
@@ -49,6 +84,8 @@ impl Config {
             coalesce: headwater_sfu::COALESCE,
             segmentation: true,
             portable: false,
+            tcp: Vec::new(),
+            turn: None,
         }
     }
 }
@@ -77,4 +114,7 @@ pub enum StartError {
     /// A setting cannot work.
     #[error(transparent)]
     Config(#[from] headwater_sfu::ConfigError),
+    /// A setting of the TURN server cannot work.
+    #[error("TURN: {0}")]
+    Turn(headwater_turn::ConfigError),
 }

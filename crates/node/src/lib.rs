@@ -11,6 +11,7 @@ mod links;
 mod placement;
 mod session_id;
 mod strays;
+mod streams;
 mod worker;
 
 use std::net::{IpAddr, SocketAddr};
@@ -21,13 +22,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use commands::{Counters, Session, SessionInfo, Trickle};
-pub use config::{Config, StartError};
+pub use config::{Config, StartError, Turn};
 pub use events::{Event, MAX_WAITING_EVENTS};
 pub use headwater_sfu::{
-    COALESCE, CloseReason, DtlsVersions, Limits, PeerInfo, Security, SignalError, StreamInfo, Takeover,
-    Totals, TrackInfo, track,
+    COALESCE, CloseReason, DtlsVersions, Limits, Path, PeerInfo, Security, SignalError, StreamInfo, Takeover,
+    Totals, TrackInfo, Transport, track,
 };
+pub use headwater_turn::password_for as turn_password;
 pub use session_id::{InvalidSessionId, SessionId};
+pub use streams::{MAX_PULLED, MAX_STREAMS, Stream, StreamKind, StreamRefused};
 
 use headwater_sfu::{Certificate, Sfu};
 use headwater_udp::{Options, Socket};
@@ -35,7 +38,7 @@ use headwater_udp::{Options, Socket};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::handle::{Message, WorkerHandle};
-use crate::worker::{MakeSfu, Worker};
+use crate::worker::{MakeSfu, MakeTurn, Worker};
 
 /// The most workers: a session id names one in a byte.
 pub const MAX_WORKERS: usize = 64;
@@ -51,6 +54,7 @@ pub(crate) struct Inner {
     threads: Mutex<Vec<JoinHandle<()>>>,
     media: Vec<SocketAddr>,
     advertised: Vec<SocketAddr>,
+    advertised_tcp: Vec<SocketAddr>,
     /// How often a worker failed and began anew.
     pub(crate) panics: AtomicU64,
     /// When the node was started, by both clocks: all workers' wall clocks are one.
@@ -59,6 +63,10 @@ pub(crate) struct Inner {
     pub(crate) directory: Option<Directory>,
     /// Which worker answers the next offer.
     pub(crate) next: AtomicUsize,
+    /// Counts connections, which names them.
+    pub(crate) next_stream: AtomicUsize,
+    /// Is there a TURN server?
+    pub(crate) has_turn: bool,
     pub(crate) events: events::Events,
 }
 
@@ -76,7 +84,12 @@ impl Node {
     pub fn start(config: Config) -> Result<Self, StartError> {
         let workers = config.workers.clamp(1, MAX_WORKERS);
         let (media, sockets) = bind(&config, workers)?;
-        let advertised = interfaces::advertised(&media, &config.advertise, &interfaces::interfaces()?);
+        let interfaces = interfaces::interfaces()?;
+        let advertised = interfaces::advertised(&media, &config.advertise, &interfaces);
+        let tcp = match config.tcp.is_empty() {
+            true => Vec::new(),
+            false => interfaces::advertised(&config.tcp, &config.advertise, &interfaces),
+        };
         let certificate =
             Certificate::generate().map_err(|error| StartError::Certificate(error.to_string()))?;
 
@@ -88,16 +101,20 @@ impl Node {
             threads: Mutex::new(Vec::new()),
             media,
             advertised: advertised.clone(),
+            advertised_tcp: tcp.clone(),
             panics: AtomicU64::new(0),
             started,
             directory,
             next: AtomicUsize::new(0),
+            next_stream: AtomicUsize::new(0),
+            has_turn: config.turn.is_some(),
             events: events::Events::default(),
         });
         let mut handles = Vec::new();
         let mut loops = Vec::new();
         for (index, (sockets, links)) in sockets.into_iter().zip(links::between(workers)).enumerate() {
             let mut sfu_config = headwater_sfu::Config::new(certificate.clone(), advertised.clone());
+            sfu_config.tcp_candidates.clone_from(&tcp);
             sfu_config.limits = config.limits.clone();
             sfu_config.takeover = config.takeover;
             sfu_config.dtls = config.dtls;
@@ -109,10 +126,26 @@ impl Node {
             let make_sfu: MakeSfu = Box::new(move |clock, restarts| {
                 Sfu::new(sfu_config.clone(), seed_of(&seed, index, restarts), clock.now(), clock.unix())
             });
+            let (turn, peers) = (config.turn.clone(), advertised.clone());
+            let make_turn: MakeTurn = Box::new(move |clock, restarts| {
+                // Another stream of the same randomness than the unit's.
+                let seed = seed_of(&seed, MAX_WORKERS + index, restarts);
+                turn.as_ref()
+                    .map(|it| worker::Turn::new(it, &peers, (index, workers), seed, clock))
+                    .transpose()
+            });
             let (poll, waker) = Worker::poller()?;
             let (sender, messages) = channel();
             handles.push(WorkerHandle::new(sender, waker));
-            loops.push(Worker::new(index, make_sfu, sockets, Arc::clone(&inner), links, messages, poll)?);
+            loops.push(Worker::new(
+                index,
+                (make_sfu, make_turn),
+                sockets,
+                Arc::clone(&inner),
+                links,
+                messages,
+                poll,
+            )?);
         }
         let _ = inner.workers.set(handles);
         let mut threads = Vec::new();
@@ -133,6 +166,11 @@ impl Node {
     /// The addresses that peers are told.
     pub fn advertised(&self) -> Vec<SocketAddr> {
         self.inner.advertised.clone()
+    }
+
+    /// The addresses that peers are told for connections (ICE-TCP).
+    pub fn advertised_tcp(&self) -> Vec<SocketAddr> {
+        self.inner.advertised_tcp.clone()
     }
 
     /// What happens from now on: an iteration over it ends with [`shutdown`](Self::shutdown). Each caller hears
@@ -267,8 +305,8 @@ mod tests {
         let address: SocketAddr = "192.0.2.1:1".parse().expect("an address");
         let send = |len| {
             let (received, contents) = (clock::now(), vec![0; len]);
-            let (from, hops, local, remote) = (0, 0, address, address);
-            handle.send_stray(strays::Stray { from, hops, local, remote, received, contents });
+            let path = Path::new(Transport::Udp, address, address);
+            handle.send_stray(strays::Stray { from: 0, hops: 0, path, received, contents });
         };
         send(strays::MAX_STRAY_BYTES + 1);
         assert_eq!(handle.strays.load(Ordering::Relaxed), 0, "too long to wait");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use headwater_sfu::{CloseReason, Datagram, Error, Notice, Parcel, PeerId, Wish};
+use headwater_sfu::{CloseReason, Datagram, Error, Notice, Parcel, Path, PeerId, Wish};
 
 use crate::clock;
 use crate::handle::Message;
@@ -37,18 +37,21 @@ impl Worker {
         self.now = clock::now();
         self.inner.workers()[self.index].strays.fetch_sub(1, Ordering::Relaxed);
         let is_check = headwater_sfu::ufrag_of_request(&stray.contents).is_some();
-        let datagram = Datagram::new(stray.local, stray.remote, stray.received, &mut stray.contents);
+        let Path { transport, local, remote, .. } = stray.path;
+        let mut datagram = Datagram::new(local, remote, stray.received, &mut stray.contents);
+        datagram.transport = transport;
         match self.sfu.handle_datagram(self.now, datagram) {
             // Its first check is enough to remember it by; the rest comes the same way. And only what authenticated is worth
             // remembering.
             Ok(()) if is_check && stray.from != self.index && !self.give_away(&stray) => {
-                let learn = Message::Learn { remote: stray.remote, worker: self.index };
+                self.elsewhere.learn(&stray);
+                let learn = Message::Learn { path: stray.path, worker: self.index };
                 self.inner.workers()[stray.from].send(learn);
             }
             // It has moved on while this was on its way.
             Err(Error::Unrouted) => {
-                let Stray { from, hops, local, remote, received, ref contents } = stray;
-                let again = strays::Datagram { from, hops, local, remote, received, contents };
+                let Stray { from, hops, path, received, ref contents } = stray;
+                let again = strays::Datagram { from, hops, path, received, contents };
                 self.strays.pass_on(&self.inner, self.index, self.now, &again);
             }
             _ => {}
@@ -63,11 +66,11 @@ impl Worker {
         if self.dumps.iter().any(|(_, recorded, _)| *recorded == peer) {
             return false;
         }
-        let Some(parcel) = self.sfu.release(peer, check.local, check.remote) else { return false };
+        let Some(parcel) = self.sfu.release(peer, &check.path) else { return false };
         self.by_peer.remove(&peer);
         let Some(session) = self.sessions.remove(&id) else { return false };
-        for remote in parcel.remotes() {
-            self.strays.learn(self.now, remote, check.from);
+        for path in parcel.paths() {
+            self.strays.learn(self.now, *path, check.from);
         }
         let adoption = Box::new(Adoption { id, session, parcel });
         // In this order: who reads of the new place finds the session there.

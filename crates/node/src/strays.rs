@@ -6,8 +6,9 @@
 //! of other datagrams the address is remembered, but only once a request from it has authenticated.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use headwater_sfu::{Path, Transport};
 
 use crate::Inner;
 
@@ -28,8 +29,7 @@ pub(crate) struct Stray {
     pub(crate) from: usize,
     /// How often it was passed on.
     pub(crate) hops: u8,
-    pub(crate) local: SocketAddr,
-    pub(crate) remote: SocketAddr,
+    pub(crate) path: Path,
     pub(crate) received: Instant,
     pub(crate) contents: Vec<u8>,
 }
@@ -38,41 +38,40 @@ pub(crate) struct Stray {
 pub(crate) struct Datagram<'a> {
     pub(crate) from: usize,
     pub(crate) hops: u8,
-    pub(crate) local: SocketAddr,
-    pub(crate) remote: SocketAddr,
+    pub(crate) path: Path,
     pub(crate) received: Instant,
     pub(crate) contents: &'a [u8],
 }
 
-/// Which worker an address belongs to.
+/// Which worker a path belongs to.
 #[derive(Debug, Default)]
 pub(crate) struct Strays {
-    owners: HashMap<SocketAddr, (usize, Instant)>,
+    owners: HashMap<Path, (usize, Instant)>,
     swept: Option<Instant>,
     /// Datagrams passed on of sessions that have found their worker before.
     pub(crate) passed_on: u64,
 }
 
 impl Strays {
-    /// Remembers an address.
-    pub(crate) fn learn(&mut self, now: Instant, remote: SocketAddr, worker: usize) {
+    /// Remembers a path.
+    pub(crate) fn learn(&mut self, now: Instant, path: Path, worker: usize) {
         let sweep = self.swept.is_none_or(|swept| now.saturating_duration_since(swept) >= FORGET_AFTER);
         if sweep {
             self.swept = Some(now);
             self.owners.retain(|_, (_, seen)| now.saturating_duration_since(*seen) < FORGET_AFTER);
         }
-        if self.owners.len() < MAX_ADDRESSES || self.owners.contains_key(&remote) {
-            self.owners.insert(remote, (worker, now));
+        if self.owners.len() < MAX_ADDRESSES || self.owners.contains_key(&path) {
+            self.owners.insert(path, (worker, now));
         }
     }
 
     /// Gives a datagram that is nobody's here to the worker that it belongs to, if that can be told.
     pub(crate) fn pass_on(&mut self, inner: &Inner, here: usize, now: Instant, datagram: &Datagram<'_>) {
-        let &Datagram { from, hops, local, remote, received, contents } = datagram;
+        let &Datagram { from, hops, path, received, contents } = datagram;
         let Some(directory) = &inner.directory else { return };
         let owner = match headwater_sfu::ufrag_of_request(contents) {
             Some(ufrag) => directory.worker_of_ufrag(ufrag),
-            None => self.owner_of(now, remote).map(|worker| (worker, true)),
+            None => self.owner_of(now, &path).map(|worker| (worker, true)),
         };
         if let Some((worker, is_placed)) = owner.filter(|(worker, _)| *worker != here)
             && let Some(handle) = inner.workers().get(worker)
@@ -80,36 +79,64 @@ impl Strays {
         {
             self.passed_on += u64::from(is_placed);
             let contents = contents.to_vec();
-            handle.send_stray(Stray { from, hops: hops + 1, local, remote, received, contents });
+            handle.send_stray(Stray { from, hops: hops + 1, path, received, contents });
         }
     }
 
-    /// The worker that an address belongs to, if one does.
-    fn owner_of(&mut self, now: Instant, remote: SocketAddr) -> Option<usize> {
-        let (worker, seen) = self.owners.get_mut(&remote)?;
+    /// The worker that a path belongs to, if it belongs to one.
+    fn owner_of(&mut self, now: Instant, path: &Path) -> Option<usize> {
+        let (worker, seen) = self.owners.get_mut(path)?;
         *seen = now;
         Some(*worker)
     }
 }
 
+/// Which worker has the connection or the allocation that a path goes through, of peers that are not where it is.
+#[derive(Debug, Default)]
+pub(crate) struct Elsewhere(HashMap<Path, usize>);
+
+impl Elsewhere {
+    /// A datagram of a peer of ours came to another worker.
+    pub(crate) fn learn(&mut self, stray: &Stray) {
+        if stray.path.transport == Transport::Udp {
+            return;
+        }
+        if self.0.len() >= MAX_ADDRESSES {
+            self.0.clear();
+        }
+        self.0.insert(stray.path, stray.from);
+    }
+
+    /// Where to send it from.
+    pub(crate) fn worker_of(&self, path: &Path) -> Option<usize> {
+        self.0.get(path).copied()
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     #[test]
     fn addresses_are_bounded_and_forgotten() {
         let mut strays = Strays::default();
         let start = Instant::now();
+        let path = |last, port| {
+            let [local, remote] = [([192, 0, 2, 100], 8189), ([192, 0, 2, last], port)].map(SocketAddr::from);
+            Path::new(Transport::Udp, local, remote)
+        };
         for port in 0..=u16::MAX {
-            strays.learn(start, SocketAddr::from(([192, 0, 2, 1], port)), 1);
-            strays.learn(start, SocketAddr::from(([192, 0, 2, 2], port)), 1);
+            strays.learn(start, path(1, port), 1);
+            strays.learn(start, path(2, port), 1);
         }
         assert_eq!(strays.owners.len(), MAX_ADDRESSES);
-        let known = SocketAddr::from(([192, 0, 2, 1], 5));
-        assert_eq!(strays.owner_of(start, known), Some(1));
+        let known = path(1, 5);
+        assert_eq!(strays.owner_of(start, &known), Some(1));
         let later = start + FORGET_AFTER * 2;
-        strays.learn(later, SocketAddr::from(([192, 0, 2, 9], 9)), 2);
+        strays.learn(later, path(9, 9), 2);
         assert_eq!(strays.owners.len(), 1);
-        assert_eq!(strays.owner_of(later, known), None);
+        assert_eq!(strays.owner_of(later, &known), None);
     }
 }

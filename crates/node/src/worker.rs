@@ -1,9 +1,13 @@
 //! The only loop: receive a batch, let the forwarding unit work, send what it has, sleep until the next deadline.
 
+mod arrivals;
+mod connections;
+mod detours;
 mod drops;
 mod outbox;
+mod turn;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,18 +16,21 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use headwater_sfu::{ConfigError, Datagram, Error, Event, PeerId, Sfu};
+use headwater_sfu::{ConfigError, Datagram, Event, Path, PeerId, Sfu, Transmit, Transport};
 use headwater_udp::{Batch, Received, Socket};
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use self::arrivals::Arrivals;
+use self::connections::{Connections, turn_to_unit};
 use self::drops::Drops;
 use self::outbox::{Outbox, Port};
+pub(crate) use self::turn::Turn;
 use crate::clock::{self, Clock};
 use crate::directory::Heard;
 use crate::handle::Message;
 use crate::links::Links;
 use crate::session_id::SessionId;
-use crate::strays::{self, Strays};
+use crate::strays::{Elsewhere, Stray, Strays};
 use crate::{Inner, StartError};
 
 /// Messages taken in one turn, so that a flood of commands does not starve the media.
@@ -41,6 +48,9 @@ const WAKER: Token = Token(usize::MAX);
 /// Makes a forwarding unit, for the n-th time.
 pub(crate) type MakeSfu = Box<dyn Fn(Clock, u64) -> Result<Sfu, ConfigError> + Send>;
 
+/// Makes a TURN server, if there is to be one.
+pub(crate) type MakeTurn = Box<dyn Fn(Clock, u64) -> Result<Option<Turn>, StartError> + Send>;
+
 /// One thread's state.
 pub(crate) struct Worker {
     pub(crate) index: usize,
@@ -55,6 +65,18 @@ pub(crate) struct Worker {
     poll: Poll,
     sockets: Vec<Port>,
     pub(crate) strays: Strays,
+    /// Where connections and allocations of our peers are that other workers have.
+    pub(crate) elsewhere: Elsewhere,
+    /// Datagrams of other workers for connections and allocations here.
+    deliveries: VecDeque<Stray>,
+    connections: Connections,
+    /// A datagram that is to be packed.
+    detour: Vec<u8>,
+    /// What was packed, and where it begins.
+    packed: Vec<(Transmit, usize)>,
+    /// The TURN server, if there is to be one.
+    turn: Option<Turn>,
+    make_turn: MakeTurn,
     pub(crate) links: Links,
     /// The publishers here by their numbers.
     pub(crate) publishers: HashMap<u32, Heard>,
@@ -81,7 +103,7 @@ pub(crate) struct Session {
 impl Worker {
     pub(crate) fn new(
         index: usize,
-        make_sfu: MakeSfu,
+        (make_sfu, make_turn): (MakeSfu, MakeTurn),
         sockets: Vec<Socket>,
         inner: Arc<Inner>,
         links: Links,
@@ -89,6 +111,7 @@ impl Worker {
         poll: Poll,
     ) -> Result<Self, StartError> {
         let (sfu, now) = (make_sfu(inner.started, 0)?, inner.started.now());
+        let turn = make_turn(inner.started, 0)?;
         let mut ports = Vec::new();
         for (token, mut socket) in sockets.into_iter().enumerate() {
             // Not for writing: the kernel would wake us for every message that leaves. A full socket is tried again soon.
@@ -108,6 +131,13 @@ impl Worker {
             poll,
             sockets: ports,
             strays: Strays::default(),
+            elsewhere: Elsewhere::default(),
+            deliveries: VecDeque::new(),
+            connections: Connections::default(),
+            detour: Vec::new(),
+            packed: Vec::new(),
+            turn,
+            make_turn,
             links,
             publishers: HashMap::new(),
             outbox: Outbox::default(),
@@ -144,6 +174,10 @@ impl Worker {
                     return;
                 }
             }
+            // It has worked before, with the same settings.
+            self.turn = (self.make_turn)(self.inner.started, self.restarts).unwrap_or_default();
+            self.connections.clear();
+            self.deliveries.clear();
             self.sessions.clear();
             self.by_peer.clear();
             self.outbox.clear();
@@ -175,6 +209,8 @@ impl Worker {
             if self.sfu.poll_timeout().is_some_and(|due| due <= self.now) {
                 self.sfu.handle_timeout(self.now);
             }
+            self.look_at_turn();
+            self.look_at_connections();
             self.hand_off();
             self.send();
             self.tell();
@@ -194,7 +230,8 @@ impl Worker {
         }
         let due = self.sfu.poll_timeout();
         let dumps = self.dumps.iter().map(|(ends, ..)| *ends);
-        let due = due.into_iter().chain(self.stop).chain(dumps).min();
+        let turn = self.turn.as_ref().and_then(Turn::poll_timeout);
+        let due = due.into_iter().chain(self.stop).chain(dumps).chain(turn).min();
         let now = clock::now();
         // While the socket is full nothing gets on that is due.
         if !self.outbox.is_empty() {
@@ -216,7 +253,15 @@ impl Worker {
                 }
                 Ok(Message::Stray(stray)) => self.handle_stray(stray),
                 Ok(Message::News { from, news }) => self.handle_news(from, news),
-                Ok(Message::Learn { remote, worker }) => self.strays.learn(self.now, remote, worker),
+                Ok(Message::Learn { path, worker }) => self.strays.learn(self.now, path, worker),
+                Ok(Message::Deliver(stray)) => {
+                    self.inner.workers()[self.index].strays.fetch_sub(1, Ordering::Relaxed);
+                    self.deliveries.push_back(stray);
+                }
+                Ok(Message::Stream(id, news)) => {
+                    self.now = clock::now();
+                    self.handle_stream(id, news);
+                }
                 Ok(Message::Stop(deadline)) => self.stop = Some(deadline),
                 Err(TryRecvError::Disconnected) => {
                     self.stop.get_or_insert(self.now);
@@ -230,7 +275,8 @@ impl Worker {
     }
 
     fn receive(&mut self) {
-        let Self { sockets, sfu, strays, inner, index, .. } = self;
+        let Self { sockets, sfu, strays, inner, index, turn, .. } = self;
+        let mut arrivals = Arrivals { sfu, strays, inner, index: *index };
         for port in sockets {
             for _ in 0..BATCHES_PER_TURN {
                 if !port.is_readable {
@@ -249,16 +295,15 @@ impl Worker {
                 let bound = port.socket.local_addr();
                 port.batch.for_each(|received: Received, contents| {
                     let local = SocketAddr::new(received.local.unwrap_or_else(|| bound.ip()), bound.port());
+                    if let Some(turn) = turn.as_mut().filter(|_| Turn::concerns(contents)) {
+                        let path = Path::new(Transport::Udp, local, received.remote);
+                        turn_to_unit(turn, &mut arrivals, clock.now(), &path, contents);
+                        return;
+                    }
                     let at = clock.instant_of(received.stamp);
                     let mut datagram = Datagram::new(local, received.remote, at, contents);
                     datagram.ecn = received.ecn;
-                    if sfu.handle_datagram(clock.now(), datagram) == Err(Error::Unrouted)
-                        && inner.directory.is_some()
-                    {
-                        let (from, remote) = (*index, received.remote);
-                        let stray = strays::Datagram { from, hops: 0, local, remote, received: at, contents };
-                        strays.pass_on(inner, from, clock.now(), &stray);
-                    }
+                    arrivals.take(clock.now(), datagram);
                 });
             }
         }
@@ -266,18 +311,25 @@ impl Worker {
 
     /// Sends what is due, up to one call's worth.
     fn send(&mut self) {
-        let Self { outbox, sfu, sockets, now, .. } = self;
-        let was_full = !outbox.is_empty();
+        let was_full = !self.outbox.is_empty();
         if !was_full {
-            outbox.clear();
-            while outbox.has_room() {
+            self.outbox.clear();
+            while self.outbox.has_room() {
+                let Self { outbox, sfu, sockets, now, .. } = self;
                 let start = outbox.bytes.len();
-                let Some(transmit) = sfu.poll_transmit(*now, &mut outbox.bytes) else { break };
-                outbox.push(sockets, &transmit, start);
+                if let Some(transmit) = sfu.poll_transmit(*now, &mut outbox.bytes) {
+                    match transmit.transport {
+                        Transport::Udp => outbox.push(sockets, &transmit, start),
+                        _ => self.send_along(&transmit, start),
+                    }
+                } else if !self.send_for_others() {
+                    break;
+                }
             }
             // More may wait: read the sockets and come back at once.
-            self.is_busy |= !outbox.has_room();
+            self.is_busy |= !self.outbox.has_room();
         }
+        let Self { outbox, sockets, .. } = self;
         outbox.flush(sockets);
         // What waited behind a full socket has gone; the unit has not been asked for more yet, and no deadline says so.
         self.is_busy |= was_full && self.outbox.is_empty();

@@ -6,7 +6,7 @@ mod options;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::{fs, thread};
+use std::{fs, slice, thread};
 
 use headwater_node::MAX_WORKERS;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,7 @@ const MAX_TOKEN_LEN: usize = 256;
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct File {
+    listen: Vec<SocketAddr>,
     http: Option<SocketAddr>,
     media: Vec<SocketAddr>,
     advertise: Vec<String>,
@@ -44,6 +45,8 @@ struct File {
     #[serde(alias = "no-gso")]
     no_gso: Option<bool>,
     portable: Option<bool>,
+    #[serde(alias = "no-turn")]
+    no_turn: Option<bool>,
     #[serde(alias = "tls-cert")]
     tls_cert: Option<PathBuf>,
     #[serde(alias = "tls-key")]
@@ -111,6 +114,8 @@ pub(crate) enum Tls {
 /// The settings in force.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
+    /// TCP and UDP on the same ports, instead of `http` and `media`; empty = those.
+    pub(crate) listen: Vec<SocketAddr>,
     pub(crate) http: SocketAddr,
     pub(crate) media: Vec<SocketAddr>,
     /// IP addresses or host names; empty = the interfaces.
@@ -126,6 +131,7 @@ pub(crate) struct Config {
     pub(crate) coalesce: u16,
     pub(crate) no_gso: bool,
     pub(crate) portable: bool,
+    pub(crate) no_turn: bool,
     pub(crate) tls: Tls,
     pub(crate) log: String,
     pub(crate) limits: Limits,
@@ -163,7 +169,9 @@ impl Config {
 
     fn merge(options: Options, file: File) -> Result<Self, ConfigError> {
         let tls = choose_tls(&options, &file)?;
+        let listen = choose_listen(&options, &file)?;
         let config = Self {
+            listen,
             http: options
                 .http
                 .or(file.http)
@@ -180,6 +188,7 @@ impl Config {
             coalesce: options.coalesce.or(file.coalesce).unwrap_or_else(default_coalesce),
             no_gso: options.no_gso.or(file.no_gso).unwrap_or(false),
             portable: options.portable.or(file.portable).unwrap_or(false),
+            no_turn: options.no_turn.or(file.no_turn).unwrap_or(false),
             tls,
             log: options.log.or(file.log).unwrap_or_else(|| DEFAULT_LOG.to_owned()),
             limits: file.limits,
@@ -232,6 +241,11 @@ impl Config {
         Ok(())
     }
 
+    /// Where TCP is listened on.
+    pub(crate) fn tcp(&self) -> &[SocketAddr] {
+        if self.listen.is_empty() { slice::from_ref(&self.http) } else { &self.listen }
+    }
+
     /// The settings as TOML, tokens and credentials hidden.
     pub(crate) fn to_toml(&self) -> String {
         let hidden = |secret: &Option<String>| secret.as_ref().map(|_| "(hidden)".to_owned());
@@ -245,9 +259,11 @@ impl Config {
             .iter()
             .map(|server| IceServer { credential: hidden(&server.credential), ..server.clone() })
             .collect();
+        let separate = self.listen.is_empty();
         let printed = Printed {
-            http: self.http,
-            media: self.media.clone(),
+            listen: (!separate).then(|| self.listen.clone()),
+            http: separate.then_some(self.http),
+            media: separate.then(|| self.media.clone()),
             advertise: self.advertise.clone(),
             workers: self.workers,
             publish_token: hidden(&self.publish_token),
@@ -259,6 +275,7 @@ impl Config {
             coalesce: self.coalesce,
             no_gso: self.no_gso,
             portable: self.portable,
+            no_turn: self.no_turn,
             tls,
             tls_cert,
             tls_key,
@@ -273,8 +290,9 @@ impl Config {
 /// What `headwater config` prints: the file's keys, in the file's order.
 #[derive(Serialize)]
 struct Printed {
-    http: SocketAddr,
-    media: Vec<SocketAddr>,
+    listen: Option<Vec<SocketAddr>>,
+    http: Option<SocketAddr>,
+    media: Option<Vec<SocketAddr>>,
     advertise: Vec<String>,
     workers: usize,
     publish_token: Option<String>,
@@ -286,6 +304,7 @@ struct Printed {
     coalesce: u16,
     no_gso: bool,
     portable: bool,
+    no_turn: bool,
     tls: Option<TlsMode>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
@@ -302,6 +321,23 @@ fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
         });
         ConfigError::Malformed { path: path.to_owned(), line, message: error.message().to_owned() }
     })
+}
+
+/// One port, or two: whoever says both may have meant either, wherever it was said.
+fn choose_listen(options: &Options, file: &File) -> Result<Vec<SocketAddr>, ConfigError> {
+    let Some(listen) = first_filled(options.listen.clone(), file.listen.clone()) else {
+        return Ok(Vec::new());
+    };
+    let others = [
+        ("http", options.http.is_some() || file.http.is_some()),
+        ("media", !options.media.is_empty() || !file.media.is_empty()),
+    ];
+    match others.into_iter().find(|(_, given)| *given) {
+        Some((other, _)) => {
+            Err(invalid("listen", format!("takes the place of {other}: leave one of the two out")))
+        }
+        None => Ok(listen),
+    }
 }
 
 /// A source that says anything about TLS decides about it whole: a flag `--tls off` is not mixed with the

@@ -1,11 +1,10 @@
-//! The accept loop: who may connect, how slow a client may be, and how connections end.
+//! The accept loop: who may connect, what a connection speaks, how slow a client may be, and how connections end.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,6 +12,7 @@ use axum::http::header::{HOST, LOCATION};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use headwater_node::StreamKind;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -24,12 +24,18 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use crate::http::{Peer, Shared};
+use crate::places::Places;
 use crate::problem::Problem;
 use crate::quiet::Quiet;
+use crate::replay::Replay;
+use crate::sniff::Protocol;
+use crate::streams::{self, Streams};
+use crate::tls;
 
 /// How long a client may take for a request's head, and stay idle between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -46,24 +52,21 @@ const MAX_HEAD: usize = 16 * 1024;
 /// Pause after an accept that failed (out of file descriptors, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How many may connect.
-#[derive(Clone, Copy)]
-pub(crate) struct ConnectionLimits {
-    pub(crate) total: usize,
-    pub(crate) per_address: usize,
+/// What connections come to: everything behind the port.
+pub(crate) struct House {
+    /// Connections that begin with a TLS record are opened with it.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) router: Router,
+    pub(crate) app: Shared,
+    /// Where connections go that speak STUN.
+    pub(crate) streams: Arc<dyn Streams>,
+    /// All kinds and all listeners together.
+    pub(crate) places: Arc<Places>,
 }
 
 /// Serves until `stop` turns true, then lets running requests end.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
-    router: Router,
-    app: Shared,
-    limits: ConnectionLimits,
-    mut stop: watch::Receiver<bool>,
-) {
-    let acceptor = tls.map(TlsAcceptor::from);
-    let places = Arc::new(Places { limits, taken: Mutex::default() });
+pub(crate) async fn serve(listener: TcpListener, house: Arc<House>, mut stop: watch::Receiver<bool>) {
+    let counters = &house.app.counters;
     let (crowded, broken) = (Quiet::default(), Quiet::default());
     let mut connections = JoinSet::new();
     loop {
@@ -76,60 +79,134 @@ pub(crate) async fn serve(
             Ok(accepted) => accepted,
             Err(error) => {
                 if let Some(held_back) = broken.permit() {
-                    warn!(%error, held_back, "cannot accept HTTP connections");
+                    warn!(%error, held_back, "cannot accept connections");
                 }
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let Some(place) = Places::take(&places, Peer(peer).ip()) else {
-            app.counters.connections_refused.fetch_add(1, Ordering::Relaxed);
+        let Some(place) = Places::take(&house.places, Peer(peer).ip()) else {
+            counters.connections_refused.fetch_add(1, Ordering::Relaxed);
             if let Some(held_back) = crowded.permit() {
-                warn!(held_back, "HTTP connections refused: see limits.http_connections and ..._per_address");
+                warn!(held_back, "connections refused: see limits.http_connections and ..._per_address");
             }
             continue;
         };
-        let (acceptor, router, app, stop) =
-            (acceptor.clone(), router.clone(), Arc::clone(&app), stop.clone());
+        let (house, stop) = (Arc::clone(&house), stop.clone());
         connections.spawn(async move {
-            app.counters.connections.fetch_add(1, Ordering::Relaxed);
-            connection(stream, peer, acceptor, router, &app, stop).await;
-            app.counters.connections.fetch_sub(1, Ordering::Relaxed);
-            drop(place);
+            let counted = Counted::new(&house.app.counters.connections);
+            Connection { peer, house: &house, stop }.run(stream).await;
+            drop((counted, place));
         });
     }
     drop(listener);
     let _ = timeout(DRAIN, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    acceptor: Option<TlsAcceptor>,
-    router: Router,
-    app: &Shared,
-    stop: watch::Receiver<bool>,
-) {
-    // Answers are small: waiting for more bytes only delays them. A failure costs just that.
-    let _ = stream.set_nodelay(true);
-    let Some(acceptor) = acceptor else { return exchange(stream, peer, router, stop).await };
-    let mut first = [0];
-    match timeout(TLS_TIMEOUT, stream.peek(&mut first)).await {
-        Ok(Ok(1)) if first[0].is_ascii_uppercase() => {
-            // A method's letter, no TLS record: somebody left the "s" out.
-            let router = Router::new().fallback(to_https);
-            return exchange(stream, peer, router, stop).await;
-        }
-        _ => (), // whatever is wrong, the handshake will find it
+/// Counts while it lives, also when its task is aborted.
+struct Counted<'a>(&'a AtomicU64);
+
+impl<'a> Counted<'a> {
+    fn new(counter: &'a AtomicU64) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter)
     }
-    match timeout(TLS_TIMEOUT, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => exchange(stream, peer, router, stop).await,
-        failed => {
-            app.counters.tls_failures.fetch_add(1, Ordering::Relaxed);
-            let error =
-                failed.map_or_else(|elapsed| elapsed.to_string(), |result| format!("{:?}", result.err()));
-            debug!(error, "TLS handshake failed");
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One connection on its way to who understands it.
+struct Connection<'a> {
+    peer: SocketAddr,
+    house: &'a House,
+    stop: watch::Receiver<bool>,
+}
+
+impl Connection<'_> {
+    async fn run(mut self, stream: TcpStream) {
+        // Answers are small, and media does not wait for more of it. A failure costs just that.
+        let _ = stream.set_nodelay(true);
+        let Ok(local) = stream.local_addr() else { return };
+        let Some((protocol, stream)) = self.sniff(stream).await else { return };
+        match (protocol, &self.house.tls) {
+            (Protocol::Tls, Some(tls)) => {
+                let acceptor = TlsAcceptor::from(Arc::clone(tls));
+                match timeout(TLS_TIMEOUT, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => self.secured(stream, local).await,
+                    Ok(Err(error)) => self.tls_failed(&error),
+                    Err(elapsed) => self.tls_failed(&elapsed),
+                }
+            }
+            (Protocol::Tls, None) => debug!("TLS where there is none: see --tls"),
+            // Somebody left the "s" out.
+            (Protocol::Http, Some(_)) => {
+                exchange(stream, self.peer, Router::new().fallback(to_https), self.stop).await;
+            }
+            (Protocol::Http, None) => self.http(stream).await,
+            (Protocol::Turn, _) => self.stream(stream, StreamKind::Turn, local).await,
+            (Protocol::IceTcp, _) => self.stream(stream, StreamKind::Ice, local).await,
         }
+    }
+
+    /// Inside TLS: the client says what it wants (RFC 7301), or its first bytes do.
+    async fn secured(mut self, stream: TlsStream<Replay<TcpStream>>, local: SocketAddr) {
+        match stream.get_ref().1.alpn_protocol() {
+            Some(name) if tls::TURN_ALPN.contains(&name) => {
+                return self.stream(stream, StreamKind::Turn, local).await;
+            }
+            Some(_) => return self.http(stream).await,
+            None => (),
+        }
+        let Some((protocol, stream)) = self.sniff(stream).await else { return };
+        match protocol {
+            Protocol::Http => self.http(stream).await,
+            Protocol::Turn => self.stream(stream, StreamKind::Turn, local).await,
+            Protocol::IceTcp => self.stream(stream, StreamKind::Ice, local).await,
+            Protocol::Tls => debug!("TLS inside TLS"),
+        }
+    }
+
+    async fn sniff<S>(&mut self, stream: S) -> Option<(Protocol, Replay<S>)>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        tokio::select! {
+            sniffed = Replay::sniff(stream) => sniffed.inspect_err(|error| debug!(%error, "nothing said")).ok(),
+            _ = self.stop.wait_for(|stop| *stop) => None,
+        }
+    }
+
+    async fn http<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        exchange(stream, self.peer, self.house.router.clone(), self.stop).await;
+    }
+
+    async fn stream<S>(self, stream: S, kind: StreamKind, local: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Send,
+    {
+        let counters = &self.house.app.counters;
+        let _counted = Counted::new(match kind {
+            StreamKind::Turn => &counters.turn_streams,
+            _ => &counters.ice_tcp_streams,
+        });
+        // IPv4 is IPv4, whatever kind of socket it came in over.
+        let plain = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+        let addresses = (plain(local), plain(self.peer));
+        if !streams::serve(stream, &*self.house.streams, kind, addresses, self.stop).await {
+            counters.streams_refused.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn tls_failed(&self, error: &dyn std::fmt::Display) {
+        self.house.app.counters.tls_failures.fetch_add(1, Ordering::Relaxed);
+        debug!(%error, "TLS handshake failed");
     }
 }
 
@@ -179,61 +256,6 @@ where
 fn log_end(ended: Result<(), hyper::Error>) {
     if let Err(error) = ended {
         debug!(%error, "HTTP connection broke");
-    }
-}
-
-/// Counts connections, in all and by address; at most `limits.total` addresses are kept.
-struct Places {
-    limits: ConnectionLimits,
-    taken: Mutex<Taken>,
-}
-
-#[derive(Default)]
-struct Taken {
-    total: usize,
-    by_address: HashMap<IpAddr, usize>,
-}
-
-/// A connection's place; dropping it gives it back.
-struct Place {
-    places: Arc<Places>,
-    ip: IpAddr,
-}
-
-impl Places {
-    fn take(places: &Arc<Self>, ip: IpAddr) -> Option<Place> {
-        let ip = group(ip);
-        let mut taken = places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = taken.by_address.get(&ip).copied().unwrap_or(0);
-        // A reverse proxy on this machine brings everybody's connections.
-        let crowded = here >= places.limits.per_address && !ip.is_loopback();
-        if crowded || taken.total >= places.limits.total {
-            return None;
-        }
-        taken.total += 1;
-        taken.by_address.insert(ip, here + 1);
-        Some(Place { places: Arc::clone(places), ip })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.total -= 1;
-        if let Some(here) = taken.by_address.get_mut(&self.ip) {
-            *here -= 1;
-            if *here == 0 {
-                taken.by_address.remove(&self.ip);
-            }
-        }
-    }
-}
-
-/// An IPv6 client owns a whole /64 (RFC 4291 §2.5.4): it counts as one address.
-fn group(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V6(ip) if !ip.is_loopback() => IpAddr::V6((u128::from(ip) & !u128::from(u64::MAX)).into()),
-        other => other,
     }
 }
 

@@ -8,19 +8,26 @@ mod bench;
 mod config;
 mod egress;
 mod http;
+mod ice_servers;
 mod ingest;
 mod listen;
 mod media;
 mod metrics;
 mod names;
 mod pages;
+mod places;
+mod ports;
 mod problem;
 mod quiet;
+mod replay;
 mod run;
 mod seed;
 mod signal;
+mod sniff;
+mod streams;
 mod tls;
 mod tokens;
+mod turn;
 mod view;
 
 #[cfg(test)]
@@ -40,6 +47,7 @@ fn main() -> ExitCode {
         Action::Serve(options) => (options, false),
         Action::PrintConfig(options) => (options, true),
         Action::Bench(options) => return exit(bench::run(options)),
+        Action::Turn(options) => return exit(turn::run(options)),
     };
     exit(Config::load(options).map_err(Into::into).and_then(|config| {
         if print {

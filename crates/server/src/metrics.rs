@@ -61,6 +61,9 @@ pub(crate) struct HttpCounters {
     pub(crate) connections: AtomicU64,
     pub(crate) connections_refused: AtomicU64,
     pub(crate) tls_failures: AtomicU64,
+    pub(crate) ice_tcp_streams: AtomicU64,
+    pub(crate) turn_streams: AtomicU64,
+    pub(crate) streams_refused: AtomicU64,
 }
 
 impl HttpCounters {
@@ -74,6 +77,9 @@ impl HttpCounters {
             connections: AtomicU64::new(0),
             connections_refused: AtomicU64::new(0),
             tls_failures: AtomicU64::new(0),
+            ice_tcp_streams: AtomicU64::new(0),
+            turn_streams: AtomicU64::new(0),
+            streams_refused: AtomicU64::new(0),
         }
     }
 
@@ -95,10 +101,11 @@ impl HttpCounters {
             .zip(&self.responses[1..])
             .map(|(class, counter)| Sample::counter(name, help, &[("class", class)], read(counter)))
             .collect();
-        let (name, help) = ("headwater_signal_requests_total", "Offers received.");
+        let (requests, offers) = ("headwater_signal_requests_total", "Offers received.");
+        let (streams, help) = ("headwater_tcp_streams", "TCP connections now that carry media or TURN.");
         samples.extend([
-            Sample::counter(name, help, &[("kind", "publish")], read(&self.publish_requests)),
-            Sample::counter(name, help, &[("kind", "watch")], read(&self.watch_requests)),
+            Sample::counter(requests, offers, &[("kind", "publish")], read(&self.publish_requests)),
+            Sample::counter(requests, offers, &[("kind", "watch")], read(&self.watch_requests)),
             Sample::counter(
                 "headwater_http_denied_total",
                 "Requests with a missing or wrong token.",
@@ -107,13 +114,13 @@ impl HttpCounters {
             ),
             Sample::gauge(
                 "headwater_http_connections",
-                "HTTP connections now.",
+                "TCP connections now, whatever they speak.",
                 &[],
                 read(&self.connections),
             ),
             Sample::counter(
                 "headwater_http_connections_refused_total",
-                "HTTP connections over a limit.",
+                "TCP connections over a limit.",
                 &[],
                 read(&self.connections_refused),
             ),
@@ -122,6 +129,14 @@ impl HttpCounters {
                 "TLS handshakes that failed.",
                 &[],
                 read(&self.tls_failures),
+            ),
+            Sample::gauge(streams, help, &[("kind", "ice-tcp")], read(&self.ice_tcp_streams)),
+            Sample::gauge(streams, help, &[("kind", "turn")], read(&self.turn_streams)),
+            Sample::counter(
+                "headwater_tcp_streams_refused_total",
+                "TCP connections with STUN that the media node did not take.",
+                &[],
+                read(&self.streams_refused),
             ),
             Sample::gauge(
                 "headwater_uptime_seconds",
@@ -150,7 +165,7 @@ pub(crate) async fn show(
 }
 
 /// Samples of one name must be neighbours: the format wants each name's lines together.
-fn render(samples: &[Sample]) -> String {
+pub(crate) fn render(samples: &[Sample]) -> String {
     let mut text = String::new();
     let mut last = "";
     for sample in samples {

@@ -1,5 +1,7 @@
 //! IANA's names of the numbers that a DTLS handshake agrees on.
 
+use headwater_node::Transport;
+
 /// A number and its name.
 type Names = &'static [(u16, &'static str)];
 
@@ -56,6 +58,16 @@ pub(crate) fn group_label(number: u16) -> &'static str {
 /// An SRTP protection profile as a label: one of few.
 pub(crate) fn profile_label(number: u16) -> &'static str {
     find(PROFILES, number).unwrap_or(OTHER)
+}
+
+/// What carries a session's media.
+pub(crate) const fn transport(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "udp",
+        Transport::Tcp => "tcp",
+        Transport::Relayed => "relay",
+        _ => OTHER,
+    }
 }
 
 const OTHER: &str = "other";

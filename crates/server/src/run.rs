@@ -6,21 +6,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::http::HeaderValue;
 use headwater_node::{Node, StartError};
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinSet, spawn_blocking};
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::banner::Banner;
-use crate::config::{Config, ConfigError, IceServer};
+use crate::config::{Config, ConfigError, Tls};
 use crate::http::{App, router};
-use crate::listen::{self, ConnectionLimits};
+use crate::ice_servers::{IceServers, Turn};
+use crate::listen::{self, House};
 use crate::media::Media;
 use crate::metrics::HttpCounters;
+use crate::places::{ConnectionLimits, Places};
+use crate::ports::{PortError, Ports};
 use crate::tls::{self, TlsError};
 use crate::tokens::{Access, Token};
 use crate::{address, seed};
@@ -39,8 +40,8 @@ pub(crate) enum Failure {
     Advertise(String),
     #[error("tls: {0}")]
     Tls(#[from] TlsError),
-    #[error("cannot listen on http {address}: {error}")]
-    Listen { address: SocketAddr, error: io::Error },
+    #[error(transparent)]
+    Listen(#[from] PortError),
     #[error("media: {0}")]
     Media(#[from] StartError),
     #[error(transparent)]
@@ -69,7 +70,7 @@ struct Secrets {
 
 impl Secrets {
     fn choose(config: &Config) -> Self {
-        let off_loopback = !config.http.ip().to_canonical().is_loopback();
+        let off_loopback = config.tcp().iter().any(|address| !address.ip().to_canonical().is_loopback());
         let make = |given: &Option<String>, wanted: bool| given.clone().or_else(|| wanted.then(seed::token));
         Self {
             publish: make(&config.publish_token, off_loopback && !config.open),
@@ -90,12 +91,9 @@ impl Secrets {
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let mut ending = Ending::listen()?;
     let advertise = address::resolve(&config.advertise).await.map_err(Failure::Advertise)?;
-    let listener = TcpListener::bind(config.http)
-        .await
-        .map_err(|error| Failure::Listen { address: config.http, error })?;
-    let http = listener.local_addr()?;
-
-    let node = Node::start(node_config(config, advertise))?;
+    let ports = Ports::bind(config)?;
+    let turn_secret = (!config.no_turn).then(seed::token);
+    let node = Node::start(node_config(config, &ports, advertise, turn_secret.as_deref()))?;
     let (media, advertised) = (node.media_addresses(), node.advertised());
     let names: Vec<String> =
         config.advertise.iter().filter(|name| name.parse::<IpAddr>().is_err()).cloned().collect();
@@ -103,16 +101,23 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let identity = tls::identity(&config.tls, &names, &addresses)?;
 
     let secrets = Secrets::choose(config);
+    let turn = turn_secret.map(|secret| {
+        let mut turn = Turn::new(secret, &advertised, &node.advertised_tcp());
+        // A certificate that was made here is trusted by nobody, and a browser asks no one.
+        turn.tls_port = matches!(config.tls, Tls::Files { .. }).then_some(ports.first.port());
+        turn.name = names.first().cloned();
+        turn
+    });
     let app = Arc::new(App {
-        media: Media::new(node),
+        media: Media::new(node.clone()),
         access: secrets.access(),
         open: config.open,
-        ice_links: config.ice_servers.iter().map(ice_link).collect(),
+        ice_servers: IceServers::new(&config.ice_servers, turn),
         counters: HttpCounters::new(),
         stopping: AtomicBool::new(false),
     });
     let banner = Banner {
-        http,
+        http: ports.first,
         https: identity.is_some(),
         media: &media,
         advertised: &advertised,
@@ -124,29 +129,35 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     };
     announce(&banner);
 
-    let limits = ConnectionLimits {
-        total: config.limits.http_connections,
-        per_address: config.limits.http_connections_per_address,
-    };
+    let house = Arc::new(House {
+        tls: identity.as_ref().map(|identity| Arc::clone(&identity.config)),
+        router: router(Arc::clone(&app)),
+        app: Arc::clone(&app),
+        streams: Arc::new(node.clone()),
+        places: Places::new(ConnectionLimits {
+            total: config.limits.http_connections,
+            per_address: config.limits.http_connections_per_address,
+        }),
+    });
+    let upkeep = identity.map(|identity| tokio::spawn(identity.upkeep.run()));
     let (stop, stopped) = watch::channel(false);
-    let tls = identity.map(|identity| identity.config);
-    let server = tokio::spawn(listen::serve(
-        listener,
-        tls,
-        router(Arc::clone(&app)),
-        Arc::clone(&app),
-        limits,
-        stopped,
-    ));
+    let mut servers: JoinSet<()> = ports
+        .listeners
+        .into_iter()
+        .map(|listener| listen::serve(listener, Arc::clone(&house), stopped.clone()))
+        .collect();
 
     ending.wait().await;
     info!("shutting down; a second signal ends at once");
     app.stopping.store(true, Ordering::Relaxed);
     stop.send_replace(true);
+    if let Some(upkeep) = upkeep {
+        upkeep.abort();
+    }
     let media = app.media.clone();
     let farewell = spawn_blocking(move || media.shutdown(FAREWELL));
     let all = async {
-        let _ = tokio::join!(farewell, server);
+        let _ = tokio::join!(farewell, async { while servers.join_next().await.is_some() {} });
     };
     tokio::select! {
         () = all => info!("ended"),
@@ -166,9 +177,16 @@ fn announce(banner: &Banner<'_>) {
     info!(http = %banner.http, tls = banner.https, media = ?banner.media, "serving");
 }
 
-fn node_config(config: &Config, advertise: Vec<IpAddr>) -> headwater_node::Config {
+fn node_config(
+    config: &Config,
+    ports: &Ports,
+    advertise: Vec<IpAddr>,
+    turn_secret: Option<&str>,
+) -> headwater_node::Config {
     let mut node = headwater_node::Config::new(seed::seed());
-    node.media = config.media.clone();
+    node.media.clone_from(&ports.media);
+    node.tcp.clone_from(&ports.ice_tcp);
+    node.turn = turn_secret.map(|secret| headwater_node::Turn::new(secret, seed::seed()));
     node.advertise = advertise;
     node.workers = config.workers;
     node.takeover = config.takeover.into();
@@ -184,26 +202,14 @@ fn node_config(config: &Config, advertise: Vec<IpAddr>) -> headwater_node::Confi
     node
 }
 
-/// RFC 9725 §4.6: `<turn:host>; rel="ice-server"; username=".."; credential=".."; credential-type="password"`.
-pub(crate) fn ice_link(server: &IceServer) -> HeaderValue {
-    let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
-    let mut link = format!("<{}>; rel=\"ice-server\"", server.url);
-    if let (Some(username), Some(credential)) = (&server.username, &server.credential) {
-        let (username, credential) = (quoted(username), quoted(credential));
-        link +=
-            &format!("; username=\"{username}\"; credential=\"{credential}\"; credential-type=\"password\"");
-    }
-    HeaderValue::try_from(link).expect("checked with the settings: printable ASCII")
-}
-
 /// SIGINT and SIGTERM.
-struct Ending {
+pub(crate) struct Ending {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
 }
 
 impl Ending {
-    fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
             #[cfg(unix)]
             terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
@@ -211,7 +217,7 @@ impl Ending {
     }
 
     #[cfg(unix)]
-    async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => (),
             _ = self.terminate.recv() => (),
@@ -219,7 +225,7 @@ impl Ending {
     }
 
     #[cfg(not(unix))]
-    async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         let _ = tokio::signal::ctrl_c().await;
     }
 }

@@ -84,6 +84,8 @@ pub(crate) struct SecurityView {
 /// The selected candidate pair.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct PathView {
+    /// `udp`, `tcp`, or `relay` for a client of our TURN server.
+    pub(crate) transport: &'static str,
     pub(crate) local: String,
     pub(crate) remote: String,
 }
@@ -152,9 +154,11 @@ impl From<SessionInfo> for SessionView {
             age_seconds: peer.age.as_secs_f64(),
             codecs: peer.codecs,
             security: peer.security.map(SecurityView::from),
-            path: peer
-                .path
-                .map(|(local, remote)| PathView { local: local.to_string(), remote: remote.to_string() }),
+            path: peer.path.map(|path| PathView {
+                transport: names::transport(path.transport),
+                local: path.local.to_string(),
+                remote: path.remote.to_string(),
+            }),
             received: FlowView::new(peer.received_packets, peer.received_bytes, peer.age),
             sent: FlowView::new(peer.sent_packets, peer.sent_bytes, peer.age),
             lost_packets: peer.lost_packets,

@@ -147,6 +147,9 @@ pub struct Config {
     pub certificate: Certificate,
     /// Addresses that peers can reach us at. An answer names them as host candidates, in this order.
     pub candidates: Vec<SocketAddr>,
+    /// Addresses that peers can open TCP connections to (ICE-TCP, RFC 6544): passive host candidates, behind all the others.
+    /// The owner accepts the connections and takes off the framing.
+    pub tcp_candidates: Vec<SocketAddr>,
     /// Which versions of DTLS are spoken. Default: both.
     pub dtls: DtlsVersions,
     /// IANA numbers of the SRTP protection profiles, best first. Default: AES-128-GCM, AES-256-GCM, AES-CM with
@@ -178,6 +181,7 @@ impl Config {
         Self {
             certificate,
             candidates,
+            tcp_candidates: Vec::new(),
             dtls: DtlsVersions::default(),
             srtp_profiles: vec![7, 8, 1, 2],
             cryptex: true,
@@ -194,7 +198,8 @@ impl Config {
         if self.srtp_profiles.is_empty() {
             return Err(ConfigError::NoSrtpProfile);
         }
-        match self.candidates.iter().find(|address| address.ip().is_unspecified() || address.port() == 0) {
+        let mut candidates = self.candidates.iter().chain(&self.tcp_candidates);
+        match candidates.find(|address| address.ip().is_unspecified() || address.port() == 0) {
             Some(address) => Err(ConfigError::NotReachable(*address)),
             None => Ok(()),
         }

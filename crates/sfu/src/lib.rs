@@ -7,6 +7,7 @@ mod broadcast;
 mod bucket;
 mod burst;
 mod config;
+mod connections;
 mod demux;
 mod dump;
 mod error;
@@ -48,6 +49,7 @@ pub use error::{Error, SignalError};
 pub use event::{CloseReason, Event};
 pub use headwater_dtls::Certificate;
 /// Formats, sequence numbers and packets of the API are of this crate.
+pub use headwater_ice::Path;
 pub use headwater_rtp as rtp;
 pub use headwater_stun::{Transmit, Transport};
 pub use keys::{KeysError, MasterKey};

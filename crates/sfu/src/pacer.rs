@@ -29,6 +29,16 @@ impl Pacer {
         }
     }
 
+    /// Nothing may leave until `until`, or until it may again.
+    pub(crate) const fn block(&mut self, until: Instant) {
+        self.busy_until = Some(until);
+    }
+
+    /// Something may leave at once.
+    pub(crate) const fn unblock(&mut self) {
+        self.busy_until = None;
+    }
+
     /// Notes a burst of so many bytes.
     pub(crate) fn note_sent(&mut self, now: Instant, bytes: usize, track: u64) {
         let takes = Duration::from_nanos(bytes as u64 * 1_000_000_000 / rate(track));

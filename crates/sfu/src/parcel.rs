@@ -4,11 +4,9 @@
 //! moves to that socket's unit, with all that was agreed, and everything it sends from then on arrives in the right place.
 //! A peer with several addresses may nominate another of them a little later: then it moves once more.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use headwater_ice::{self as ice, Path};
-use headwater_stun::Transport;
 
 use crate::config::counted_as;
 use crate::peer::{Peer, Role};
@@ -27,9 +25,9 @@ pub struct Parcel {
 }
 
 impl Parcel {
-    /// Addresses that it has passed checks from.
-    pub fn remotes(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        self.paths.iter().map(|path| path.remote)
+    /// Address pairs that it has passed checks on.
+    pub fn paths(&self) -> &[Path] {
+        &self.paths
     }
 }
 
@@ -50,10 +48,9 @@ impl Sfu {
     }
 
     /// Gives a session away, to be [adopted](Self::adopt) by the unit whose socket hears it. `None` if it cannot move: its
-    /// handshake is done, or the path between these addresses is not the one that it uses.
-    pub fn release(&mut self, peer: PeerId, local: SocketAddr, remote: SocketAddr) -> Option<Parcel> {
-        let path = Path::new(Transport::Udp, local, remote);
-        let known = self.peer(peer).filter(|peer| peer.is_movable() && peer.path == Some(path))?;
+    /// handshake is done, or this path is not the one that it uses.
+    pub fn release(&mut self, peer: PeerId, path: &Path) -> Option<Parcel> {
+        let known = self.peer(peer).filter(|peer| peer.is_movable() && peer.path == Some(*path))?;
         let broadcast = self.broadcasts.get(known.broadcast)?;
         let stream = broadcast.name.clone();
         let place = |track: usize| {

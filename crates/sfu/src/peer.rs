@@ -344,10 +344,12 @@ impl Peer {
             Ice::Full(agent) => agent.poll_timeout(),
         };
         // While something of the peer's waits, nothing is sent again: the answer may be in it.
-        let dtls =
-            self.dtls.as_ref().filter(|_| self.waiting.is_empty()).and_then(|dtls| dtls.poll_timeout());
+        // And without a path (a connection has ended) there is nowhere to send to.
+        let can_send = self.path.is_some();
+        let dtls = self.dtls.as_ref().filter(|_| self.waiting.is_empty() && can_send);
+        let dtls = dtls.and_then(|dtls| dtls.poll_timeout());
         let role = match &self.role {
-            _ if self.srtp.is_none() => None,
+            _ if self.srtp.is_none() || !can_send => None,
             Role::Publisher(publisher) => Some(publisher.poll_timeout(tracks)),
             Role::Viewer(viewer) => viewer.poll_timeout(),
         };

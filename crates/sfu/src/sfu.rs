@@ -30,7 +30,7 @@ use crate::wheel::Wheel;
 #[non_exhaustive]
 #[derive(Debug)]
 pub struct Datagram<'a> {
-    /// UDP, or TCP with its framing taken off.
+    /// UDP, TCP with its framing taken off, or from a TURN server of the same owner.
     pub transport: Transport,
     /// The address it was sent to.
     pub local: SocketAddr,

@@ -2,11 +2,11 @@
 
 mod client;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use headwater_dtls as dtls;
-use headwater_ice::{Candidate, Credentials, LiteAgent, LiteConfig};
+use headwater_ice::{Candidate, Credentials, LiteAgent, LiteConfig, TcpType};
 use headwater_rtp::Ssrc;
 use headwater_sdp::{self as sdp, AnswerError, Fragment, Local, NegotiatedMedia, Outgoing, Session, Setup};
 
@@ -229,13 +229,19 @@ impl Sfu {
     }
 
     fn host_candidates(&self) -> Vec<String> {
-        let count = self.config.candidates.len();
-        let candidate = |(index, address): (usize, &std::net::SocketAddr)| {
+        let candidate = |(index, address): (usize, &SocketAddr)| {
             // The first address configured is the one preferred (RFC 8445 §5.1.2.2).
-            let preference = u16::try_from(count - index).unwrap_or(u16::MAX);
-            Candidate::host(*address).with_local_preference(u16::MAX - 256 + preference.min(255)).to_string()
+            let preference = 255_u16.saturating_sub(u16::try_from(index).unwrap_or(u16::MAX));
+            Candidate::host(*address).with_local_preference(u16::MAX - 256 + preference)
         };
-        self.config.candidates.iter().enumerate().map(candidate).collect()
+        let passive = |(index, address): (usize, &SocketAddr)| {
+            // RFC 6544 §4.2: UDP goes before TCP; passive is the second best of TCP's directions.
+            let preference = (4 << 13) + 8191_u16.saturating_sub(u16::try_from(index).unwrap_or(u16::MAX));
+            Candidate::host(*address).with_tcp(TcpType::Passive).with_local_preference(preference)
+        };
+        let udp = self.config.candidates.iter().enumerate().map(candidate);
+        let tcp = self.config.tcp_candidates.iter().enumerate().map(passive);
+        udp.chain(tcp).map(|candidate| candidate.to_string()).collect()
     }
 
     fn local(&mut self, credentials: &Credentials) -> Local {

@@ -1,7 +1,8 @@
 //! Facts and figures for the owner.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use headwater_ice::Path;
 
 use crate::event::CloseReason;
 use crate::peer::{Peer, Role, State};
@@ -117,8 +118,8 @@ pub struct PeerInfo {
     pub is_connected: bool,
     /// For how long the session has existed.
     pub age: Duration,
-    /// Our address and the peer's.
-    pub path: Option<(SocketAddr, SocketAddr)>,
+    /// What carries its media: transport, our address and the peer's.
+    pub path: Option<Path>,
     /// What the handshake agreed on.
     pub security: Option<Security>,
     /// RTP packets received from it.
@@ -207,7 +208,7 @@ impl Sfu {
             is_publisher: matches!(peer.role, Role::Publisher(_)),
             is_connected: peer.state == State::Connected,
             age: now.saturating_duration_since(peer.created),
-            path: peer.path.map(|path| (path.local, path.remote)),
+            path: peer.path,
             security: peer.security.clone(),
             received_packets: 0,
             received_bytes: 0,

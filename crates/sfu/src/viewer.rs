@@ -13,6 +13,8 @@ use crate::forward::Forwarder;
 use crate::pacer::Pacer;
 use crate::track::{Kind, Track};
 
+/// A connection that has had no room for this long is tried again.
+const BLOCKED: Duration = Duration::from_secs(5);
 /// Time between sender reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Sender reports follow each other faster at first, so that a lost one does not delay lip sync.
@@ -180,6 +182,17 @@ impl Viewer {
     pub(crate) fn resumes(&mut self, now: Instant) -> bool {
         self.resume.take_if(|resume| *resume <= now).is_some()
             && !std::mem::replace(&mut self.is_resumed, true)
+    }
+
+    /// Its connection has no room: video waits where it is, at most so long. Audio goes on, since it takes little.
+    pub(crate) fn block(&mut self, now: Instant) {
+        self.pacer.block(now + BLOCKED);
+    }
+
+    /// Its connection has room again.
+    pub(crate) fn unblock(&mut self, now: Instant) {
+        self.pacer.unblock();
+        self.resume = Some(now);
     }
 
     /// It has had its turn.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::integrity::{PreparedKey, sha256_of_joined};
+use crate::integrity::{PreparedKey, md5_of_joined, sha256_of_joined};
 
 /// A key for MESSAGE-INTEGRITY and MESSAGE-INTEGRITY-SHA256, prepared once.
 ///
@@ -19,11 +19,15 @@ impl Key {
         Self::from_bytes(password.as_bytes())
     }
 
+    /// The long-term key of password algorithm MD5, the only one before RFC 8489 and still the one that most
+    /// TURN clients speak: `MD5(username ":" realm ":" password)` (RFC 8489 §18.5.1.1).
+    #[must_use]
+    pub fn long_term_md5(username: &str, realm: &str, password: &str) -> Self {
+        Self::from_bytes(&md5_of_joined(&[username, realm, password]))
+    }
+
     /// The long-term key of password algorithm SHA-256: `SHA-256(username ":" realm ":" password)`
     /// (RFC 8489 §18.5.1.2).
-    ///
-    /// The older algorithm, MD5 over the same text, is not here yet: it comes with TURN, which still needs it.
-    /// Until then a key made elsewhere can be given to [`from_bytes`](Self::from_bytes).
     #[must_use]
     pub fn long_term_sha256(username: &str, realm: &str, password: &str) -> Self {
         Self::from_bytes(&sha256_of_joined(&[username, realm, password]))

@@ -1,9 +1,10 @@
 //! The crypto door: the only room that names the crypto crates.
 //!
-//! HMAC-SHA1 and HMAC-SHA256 with keys whose first block is hashed once, SHA-256, CRC-32, constant-time
-//! comparison. MD5 (the long-term key of RFC 8489 §9.2.2) will stand here when TURN needs it.
+//! HMAC-SHA1 and HMAC-SHA256 with keys whose first block is hashed once, MD5 and SHA-256 of long-term
+//! credentials, CRC-32, constant-time comparison.
 
 use hmac::{Hmac, KeyInit, Mac};
+use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -12,6 +13,8 @@ use subtle::ConstantTimeEq;
 pub(crate) const SHA1_LEN: usize = 20;
 /// Length of an HMAC-SHA256, and of a SHA-256.
 pub(crate) const SHA256_LEN: usize = 32;
+/// Length of an MD5.
+const MD5_LEN: usize = 16;
 /// RFC 8489 §14.7: what FINGERPRINT's CRC is combined with ("STUN" in ASCII).
 const FINGERPRINT_XOR: u32 = 0x5354_554E;
 
@@ -49,14 +52,23 @@ impl PreparedKey {
 
 /// SHA-256 of the parts joined by colons.
 pub(crate) fn sha256_of_joined(parts: &[&str]) -> [u8; SHA256_LEN] {
-    let mut hash = Sha256::new();
+    joined::<Sha256>(parts).finalize().into()
+}
+
+/// MD5 of the parts joined by colons. MD5 is broken as a hash; here it only turns a password into a key.
+pub(crate) fn md5_of_joined(parts: &[&str]) -> [u8; MD5_LEN] {
+    joined::<Md5>(parts).finalize().into()
+}
+
+fn joined<H: Digest>(parts: &[&str]) -> H {
+    let mut hash = H::new();
     for (index, part) in parts.iter().enumerate() {
         if index > 0 {
             hash.update(b":");
         }
         hash.update(part.as_bytes());
     }
-    hash.finalize().into()
+    hash
 }
 
 /// The value of FINGERPRINT for a message: header with the final length, then the attributes before FINGERPRINT.

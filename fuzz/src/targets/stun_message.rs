@@ -1,7 +1,11 @@
-//! STUN messages: parse, all attributes of the table, integrity, fingerprint, and a Binding answer.
+//! STUN messages: parse, all attributes of the table, integrity, fingerprint, a Binding answer, and what both sides
+//! of long-term credentials make of it.
 
-use headwater_stun::attribute::{RawAttribute, TABLE};
-use headwater_stun::{Datagram, Key, Message, MessageBuilder, Transport, respond};
+use headwater_stun::attribute::{PasswordAlgorithms, TABLE};
+use headwater_stun::{
+    Attempt, Claim, Datagram, Key, LongTerm, Message, MessageBuilder, Method, RawAttribute, Transport,
+    Verdict, respond,
+};
 use std::net::SocketAddr;
 
 /// Takes the input as one datagram.
@@ -17,6 +21,25 @@ pub fn stun_message(data: &[u8]) {
         rewrite(raw);
     }
     copy(&message, &key);
+    credentials(&message);
+}
+
+/// Whatever a server answers, the next request is a proper message, and one request is not sent again for ever.
+fn credentials(message: &Message<'_>) {
+    let _ = Claim::of(message, Some(PasswordAlgorithms::SHA256_AND_MD5));
+    let (mut credentials, mut attempt) = (LongTerm::new("user", "password"), Attempt::default());
+    let mut retries = 0;
+    while credentials.handle_response(&mut attempt, message) == Verdict::Retry {
+        retries += 1;
+        assert!(retries <= 3, "it doesn't end");
+        let mut request = Vec::new();
+        let builder = MessageBuilder::request(Method::BINDING, message.transaction_id(), &mut request);
+        let len = credentials.sign(&mut attempt, builder).fingerprint();
+        assert_eq!(len, request.len());
+        let request = Message::parse(&request).expect("we write proper messages");
+        assert!(request.has_integrity());
+        Claim::of(&request, None).expect("we claim by the rules");
+    }
 }
 
 /// What an attribute's value is written as parses again, to the same bytes.

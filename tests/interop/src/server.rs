@@ -50,7 +50,21 @@ impl Server {
         command.args(["serve", "--http", &http.to_string()]);
         command.args(["--media", &format!("0.0.0.0:{media_port}"), "--media", &format!("[::]:{media_port}")]);
         command.args(arguments);
-        let process = Process::start("headwater", command)?;
+        Self::wait_for(Process::start("headwater", command)?, http, media_port)
+    }
+
+    /// Starts it with everything on one port of `address`.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_on_one_port(address: IpAddr, arguments: &[&str]) -> Result<Self> {
+        let http = TcpListener::bind((address, 0))?.local_addr()?;
+        let mut command = Command::new(binary()?);
+        command.args(["serve", "--listen", &http.to_string()]).args(arguments);
+        Self::wait_for(Process::start("headwater", command)?, http, http.port())
+    }
+
+    fn wait_for(process: Process, http: SocketAddr, media_port: u16) -> Result<Self> {
         let mut server = Self { process, http, media_port };
         server.process.wait_until("/healthz", START_LIMIT, |_| {
             http::request(http, "GET", "/healthz", &[], b"").ok().filter(|answer| answer.status == 200)

@@ -15,14 +15,21 @@ const CRATES: &[(&str, u8, &[&str])] = &[
     ("turn", 1, &["stun"]),
     ("sfu", 2, &["stun", "ice", "srtp", "dtls", "rtp", "sdp"]),
     ("udp", 3, &[]),
-    ("node", 3, &["sfu", "turn", "udp"]),
-    ("server", 4, &["node", "sfu", "srtp", "udp"]),
+    ("relay", 3, &["stun", "turn", "dtls", "udp"]),
+    ("node", 3, &["sfu", "stun", "ice", "turn", "udp"]),
+    ("server", 4, &["node", "relay", "sfu", "srtp", "udp"]),
     ("netsim", 0, &[]),
 ];
 
 /// Packages beside the house: they may use any crate, and no crate may use them.
-const BESIDE: &[&str] =
-    &["headwater-interop", "headwater-examples", "headwater-fuzz", "headwater-benches", "xtask"];
+const BESIDE: &[&str] = &[
+    "headwater-interop",
+    "headwater-nat",
+    "headwater-examples",
+    "headwater-fuzz",
+    "headwater-benches",
+    "xtask",
+];
 
 /// What tests of every crate may use in addition.
 const FOR_TESTS: &[&str] = &["netsim"];

@@ -138,6 +138,25 @@ fn a_flag_wins_over_the_file() {
 }
 
 #[test]
+fn one_port_takes_the_place_of_two() {
+    let arguments = ["--listen", "0.0.0.0:443", "--listen", "[::]:443"];
+    let both: Vec<SocketAddr> = vec!["0.0.0.0:443".parse().unwrap(), "[::]:443".parse().unwrap()];
+    let file = "listen = [\"0.0.0.0:443\", \"[::]:443\"]";
+    for config in [merge(&arguments, ""), merge(&[], file)] {
+        let config = config.unwrap();
+        assert_eq!(config.tcp(), both);
+        let printed = config.to_toml();
+        assert!(printed.starts_with("listen = [\"0.0.0.0:443\", \"[::]:443\"]\n"), "{printed}");
+        assert!(!printed.contains("http = ") && !printed.contains("media = "), "{printed}");
+        let again: File = toml::from_str(&printed).unwrap();
+        assert_eq!(again.listen, both);
+    }
+    let apart = merge(&["--http", "127.0.0.1:1"], "").unwrap();
+    assert_eq!(apart.tcp(), ["127.0.0.1:1".parse().unwrap()]);
+    assert!(!apart.to_toml().contains("listen"));
+}
+
+#[test]
 fn tls_flags_replace_the_files_whole_choice() {
     assert_eq!(merge(&["--tls", "off"], FILE).unwrap().tls, Tls::Off);
     let files = merge(&["--tls-cert", "c", "--tls-key", "k"], FILE).unwrap().tls;
@@ -146,7 +165,7 @@ fn tls_flags_replace_the_files_whole_choice() {
 
 #[test]
 fn refusals_name_the_key() {
-    let table: [(&[&str], &str, &[&str]); 23] = [
+    let table: [(&[&str], &str, &[&str]); 27] = [
         (&[], "htp = \"x\"", &["htp", "test.toml, line 1"]),
         (&[], "http = \"127.0.0.1:1\"\n[limits]\nstrems = 1", &["strems", "line 3"]),
         (&[], "[[ice_servers]]\nurl = \"stun:x\"\nuser = \"u\"", &["user"]),
@@ -170,6 +189,10 @@ fn refusals_name_the_key() {
         (&["--tls-key", "k"], "", &["tls_cert"]),
         (&["--tls", "self-signed", "--tls-cert", "c", "--tls-key", "k"], "", &["tls"]),
         (&["--advertise", ""], "", &["advertise"]),
+        (&["--listen", "0.0.0.0:1", "--http", "0.0.0.0:2"], "", &["listen", "http"]),
+        (&["--listen", "0.0.0.0:1", "--media", "0.0.0.0:2"], "", &["listen", "media"]),
+        (&["--listen", "0.0.0.0:1"], "http = \"0.0.0.0:2\"", &["listen", "http"]),
+        (&["--media", "0.0.0.0:1"], "listen = [\"0.0.0.0:2\"]", &["listen", "media"]),
     ];
     for (arguments, file, words) in table {
         let error = merge(arguments, file).expect_err(&format!("{arguments:?} {file:?}"));

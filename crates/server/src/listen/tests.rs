@@ -1,9 +1,17 @@
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::io;
+use std::net::Ipv4Addr;
 
 use axum::routing::{get, post};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::client::TlsStream;
 
 use super::*;
+use crate::places::ConnectionLimits;
+use crate::streams::tests::Fake;
 use crate::tests::server;
 
 const HELLO: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -13,6 +21,7 @@ struct Running {
     stop: watch::Sender<bool>,
     app: Shared,
     served: tokio::task::JoinHandle<()>,
+    node: Fake,
 }
 
 async fn start(total: usize, tls: bool) -> Running {
@@ -23,13 +32,16 @@ async fn start(total: usize, tls: bool) -> Running {
         .route("/", get(|peer: Peer| async move { format!("hello {}", peer.ip()) }))
         .route("/slow", post(|| async { sleep(Duration::from_millis(200)).await }));
     let (stop, stopped) = watch::channel(false);
-    let limits = ConnectionLimits { total, per_address: 1 };
+    let places = Places::new(ConnectionLimits { total, per_address: 1 });
     let tls = tls.then(|| {
-        let identity = crate::tls::identity(&crate::config::Tls::SelfSigned, &[], &[]).unwrap();
+        let identity = tls::identity(&crate::config::Tls::SelfSigned, &[], &[]).unwrap();
         identity.expect("self-signed").config
     });
-    let served = tokio::spawn(serve(listener, tls, router, Arc::clone(&app), limits, stopped));
-    Running { address, stop, app, served }
+    let node = Fake::echo();
+    let streams = Arc::new(node.clone());
+    let house = House { tls, router, app: Arc::clone(&app), streams, places };
+    let served = tokio::spawn(serve(listener, Arc::new(house), stopped));
+    Running { address, stop, app, served, node }
 }
 
 /// Sends a request and reads until `end` is in the answer or the server hangs up.
@@ -126,34 +138,159 @@ async fn garbage_on_the_https_port_is_counted_and_dropped() {
     }
 }
 
-fn places(total: usize, per_address: usize) -> Arc<Places> {
-    Arc::new(Places { limits: ConnectionLimits { total, per_address }, taken: Mutex::default() })
+/// The head of a TURN request, and one of a check behind its length.
+const TURN: &[u8] = b"\x00\x03\x00\x00\x21\x12\xa4\x42turn";
+const ICE_TCP: &[u8] = b"\x00\x14\x00\x01\x00\x00\x21\x12\xa4\x42ice";
+
+async fn echoed(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), bytes: &[u8]) -> bool {
+    for piece in bytes.chunks(3) {
+        stream.write_all(piece).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+    let mut echo = vec![0; bytes.len()];
+    stream.read_exact(&mut echo).await.is_ok() && echo == bytes
 }
 
-#[test]
-fn one_address_gets_its_share_only_and_gives_places_back() {
-    let places = places(3, 2);
-    let (one, other): (IpAddr, IpAddr) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
-    let first = Places::take(&places, one);
-    let second = Places::take(&places, one);
-    assert!(first.is_some() && second.is_some());
-    assert!(Places::take(&places, one).is_none(), "per address");
-    let third = Places::take(&places, other);
-    assert!(third.is_some());
-    assert!(Places::take(&places, other).is_none(), "in all");
-    drop((first, second, third));
-    let taken = places.taken.lock().unwrap();
-    assert_eq!((taken.total, taken.by_address.len()), (0, 0));
+#[tokio::test]
+async fn stun_goes_to_the_node_on_a_plain_port_and_on_an_https_port() {
+    for tls in [false, true] {
+        let running = start(4, tls).await;
+        let mut turn = TcpStream::connect(running.address).await.unwrap();
+        assert!(echoed(&mut turn, TURN).await);
+        let mut ice = TcpStream::connect(running.address).await.unwrap();
+        assert!(echoed(&mut ice, ICE_TCP).await);
+        let expected = [
+            (StreamKind::Turn, running.address, turn.local_addr().unwrap()),
+            (StreamKind::Ice, running.address, ice.local_addr().unwrap()),
+        ];
+        assert_eq!(running.node.opened(), expected);
+        assert_eq!(running.app.counters.turn_streams.load(Ordering::Relaxed), 1);
+        drop((turn, ice));
+        while running.app.counters.connections.load(Ordering::Relaxed) > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(running.app.counters.turn_streams.load(Ordering::Relaxed), 0);
+    }
 }
 
-#[test]
-fn a_network_of_64_bits_is_one_client_and_loopback_is_not_counted() {
-    let places = places(10, 1);
-    let v6 = |text: &str| IpAddr::V6(text.parse().unwrap());
-    let _first = Places::take(&places, v6("2001:db8::1")).unwrap();
-    assert!(Places::take(&places, v6("2001:db8::ffff")).is_none());
-    let _second = Places::take(&places, v6("2001:db8:0:1::1")).unwrap();
-    let local = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-    let held: Vec<_> = (0..6).map(|i| Places::take(&places, local[i % 2])).collect();
-    assert!(held.iter().all(Option::is_some));
+/// A client that takes any certificate.
+async fn tls_client(address: SocketAddr, alpn: &[&[u8]]) -> io::Result<TlsStream<TcpStream>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Gullible(provider)))
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = "localhost".try_into().unwrap();
+    tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+#[tokio::test]
+async fn inside_tls_the_client_says_what_it_speaks() {
+    let running = start(9, true).await;
+    /// What is announced, what is sent, and what it is.
+    type Row<'a> = (&'a [&'a [u8]], &'a [u8], Option<StreamKind>);
+    let table: [Row<'_>; 9] = [
+        (&[b"stun.turn"], TURN, Some(StreamKind::Turn)),
+        (&[b"stun.nat-discovery"], TURN, Some(StreamKind::Turn)),
+        (&[b"x", b"stun.turn"], TURN, Some(StreamKind::Turn)),
+        (&[], TURN, Some(StreamKind::Turn)),
+        (&[], ICE_TCP, Some(StreamKind::Ice)),
+        (&[], HELLO.as_bytes(), None),
+        (&[b"http/1.1"], HELLO.as_bytes(), None),
+        (&[b"h2", b"http/1.1"], HELLO.as_bytes(), None),
+        // Whoever announces HTTP gets HTTP.
+        (&[b"http/1.1"], TURN, None),
+    ];
+    for (alpn, bytes, kind) in table {
+        let before = running.node.opened().len();
+        let mut client = tls_client(running.address, alpn).await.unwrap();
+        if let Some(kind) = kind {
+            assert!(echoed(&mut client, bytes).await, "{alpn:?}");
+            assert_eq!(running.node.opened()[before].0, kind);
+        } else {
+            client.write_all(bytes).await.unwrap();
+            let mut answer = [0; 8];
+            client.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"HTTP/1.1");
+            assert_eq!(running.node.opened().len(), before);
+        }
+    }
+    assert!(tls_client(running.address, &[b"imap"]).await.is_err(), "RFC 7301 §3.2: nothing in common");
+}
+
+#[tokio::test]
+async fn tls_inside_tls_and_tls_where_there_is_none_are_dropped() {
+    let running = start(4, true).await;
+    let mut client = tls_client(running.address, &[]).await.unwrap();
+    client.write_all(b"\x16\x03\x01\x00\x05hello").await.unwrap();
+    assert!(!matches!(client.read(&mut [0]).await, Ok(1)));
+    let running = start(4, false).await;
+    let mut client = TcpStream::connect(running.address).await.unwrap();
+    assert_eq!(ask(&mut client, "\u{16}\u{3}\u{1}", "never").await, "");
+}
+
+#[tokio::test]
+async fn streams_take_places_like_all_connections() {
+    let running = start(1, false).await;
+    let mut turn = TcpStream::connect(running.address).await.unwrap();
+    assert!(echoed(&mut turn, TURN).await);
+    let mut second = TcpStream::connect(running.address).await.unwrap();
+    assert_eq!(ask(&mut second, HELLO, "hello").await, "");
+}
+
+#[tokio::test]
+async fn a_stop_ends_connections_that_have_said_nothing() {
+    let running = start(4, false).await;
+    let mut silent = TcpStream::connect(running.address).await.unwrap();
+    while running.app.counters.connections.load(Ordering::Relaxed) < 1 {
+        tokio::task::yield_now().await;
+    }
+    let started = tokio::time::Instant::now();
+    running.stop.send_replace(true);
+    assert_eq!(ask(&mut silent, "", "never").await, "");
+    running.served.await.unwrap();
+    assert!(started.elapsed() < DRAIN);
+}
+
+/// Whoever it is.
+#[derive(Debug)]
+struct Gullible(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Gullible {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }

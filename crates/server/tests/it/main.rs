@@ -113,8 +113,12 @@ struct Running {
 
 impl Running {
     fn start(arguments: &[&str]) -> Self {
+        Self::start_only(&[&["--media", "127.0.0.1:0"], arguments].concat())
+    }
+
+    fn start_only(arguments: &[&str]) -> Self {
         let mut command = headwater();
-        command.args(["--media", "127.0.0.1:0", "--workers", "1"]).args(arguments);
+        command.args(["--workers", "1"]).args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut banner = String::new();
@@ -202,6 +206,16 @@ fn open_makes_no_tokens_but_administration_stays_closed() {
     let host = format!("127.0.0.1:{}", host.rsplit(':').next().unwrap());
     assert!(Running::ask(&host, "GET /api/v1/streams HTTP/1.1\r\n").starts_with("HTTP/1.1 200"));
     assert!(Running::ask(&host, "GET /api/v1/sessions HTTP/1.1\r\n").starts_with("HTTP/1.1 401"));
+    running.terminate();
+}
+
+#[cfg(unix)]
+#[test]
+fn one_port_serves_http_and_media() {
+    let running = Running::start_only(&["--listen", "127.0.0.1:0"]);
+    let (host, _) = running.url("/publish/live");
+    assert!(Running::ask(&host, "GET /healthz HTTP/1.1\r\n").starts_with("HTTP/1.1 200"));
+    assert!(running.banner.contains(&format!("UDP {host}, advertised as {host}\n")), "{}", running.banner);
     running.terminate();
 }
 

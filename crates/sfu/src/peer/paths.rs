@@ -26,6 +26,15 @@ impl Peer {
         accepted
     }
 
+    /// The connection under this path has ended.
+    pub(crate) fn path_closed(&mut self, now: Instant, path: &Path) {
+        match &mut self.ice {
+            Ice::Lite(agent) => agent.path_closed(now, path),
+            Ice::Full(_) => {}
+        }
+        self.collect_ice(now);
+    }
+
     /// Has an authenticated check come from this address?
     pub(crate) fn is_validated(&self, path: &Path) -> bool {
         match &self.ice {
@@ -77,7 +86,10 @@ impl Peer {
                     self.path = Some(path);
                     self.start_handshake(now);
                 }
-                ice::Event::Removed(path) => self.effects.push_back(Effect::Unroute(path)),
+                ice::Event::Removed(path) => {
+                    self.path.take_if(|selected| *selected == path);
+                    self.effects.push_back(Effect::Unroute(path));
+                }
                 ice::Event::Failed => self.effects.push_back(Effect::Closed(CloseReason::NeverConnected)),
                 ice::Event::Closed { .. } => self.effects.push_back(Effect::Closed(CloseReason::Silent)),
                 _ => {}

@@ -36,7 +36,7 @@ fn nothing_stays_behind_of_those_who_leave() {
     let mut unit = unit(1, now);
     let format = Format { codec: headwater_rtp::Codec::Vp8, clock_rate: 90_000, parameters: String::new() };
     let path = |index: u16| {
-        let local = std::net::SocketAddr::from(([192, 0, 2, 1], 8189));
+        let local = SocketAddr::from(([192, 0, 2, 1], 8189));
         headwater_ice::Path::new(headwater_stun::Transport::Udp, local, ([198, 51, 100, 1], index + 1).into())
     };
     let mut peers = Vec::new();

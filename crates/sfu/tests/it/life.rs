@@ -103,7 +103,7 @@ fn a_viewer_whose_nat_forgets_keeps_playing() {
     rig.net.run_until(|net| net[viewer].seen().video.len() > 50);
     let path = |rig: &Rig| {
         let peers = rig.net[rig.server].sfu.peers(rig.now());
-        peers.iter().find(|peer| !peer.is_publisher).and_then(|peer| peer.path).expect("connected").1
+        peers.iter().find(|peer| !peer.is_publisher).and_then(|peer| peer.path).expect("connected").remote
     };
     let before = path(&rig);
     rig.net.rebind(nat);
@@ -178,7 +178,7 @@ fn a_server_with_two_addresses_keeps_hearing_a_client_who_uses_one_of_them() {
     rig.publisher().expect("the offer is good");
     rig.until_live();
     // The client checks both at first, and then only the one that it uses, as browsers do.
-    let used = rig.net[rig.server].sfu.peers(rig.now())[0].path.expect("connected").0;
+    let used = rig.net[rig.server].sfu.peers(rig.now())[0].path.expect("connected").local;
     rig.net.add_filter(move |datagram| match addresses.contains(&datagram.destination) {
         true if datagram.destination != used => Verdict::Drop,
         _ => Verdict::Pass,

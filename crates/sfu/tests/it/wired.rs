@@ -9,7 +9,7 @@ use headwater_rtp::SequenceNumber;
 use headwater_sfu::history::{Cursor, Read};
 use headwater_sfu::{
     Batch, Certificate, CloseReason, Config, Datagram, Error, Event, LocalStream, MediaPacket, Notice,
-    Offering, PeerId, Sfu, SignalError, Wish, ufrag_of_request,
+    Offering, Path, PeerId, Sfu, SignalError, Transport, Wish, ufrag_of_request,
 };
 
 use crate::rig::{here, opus, vp8};
@@ -306,9 +306,10 @@ impl Units {
         };
         if ufrag_of_request(bytes).is_some()
             && let Some(peer) = self.units[owner].peer_of_request(bytes)
-            && let Some(parcel) = self.units[owner].release(peer, server(), remote)
+            && let path = Path::new(Transport::Udp, server(), remote)
+            && let Some(parcel) = self.units[owner].release(peer, &path)
         {
-            assert_eq!(parcel.remotes().collect::<Vec<_>>(), [remote]);
+            assert_eq!(parcel.paths(), [path]);
             self.units[unit].adopt(now, parcel);
         }
     }

@@ -35,8 +35,8 @@ const PASSWORD: &str = "VOkJxbRl1RmTxUk/WvJxBt";
 /// The credentials of RFC 5769 §2.4 after SASLprep.
 const USERNAME: &str = "\u{30DE}\u{30C8}\u{30EA}\u{30C3}\u{30AF}\u{30B9}";
 const REALM: &str = "example.org";
-/// MD5 of `USERNAME:REALM:TheMatrIX`, as §2.4 implies.
-const LONG_TERM_KEY: &str = "e8ca7ad59d5eb0518e312911d2dab2a9";
+/// The password of §2.4 and of RFC 8489 B.1 after SASLprep.
+const LONG_TERM_PASSWORD: &str = "TheMatrIX";
 
 fn bytes(hex: &str) -> Vec<u8> {
     hex::decode(hex).expect("hex")
@@ -94,7 +94,7 @@ fn rfc5769_2_4_request_with_long_term_credentials() {
     assert_eq!(message.attribute(), Ok(Some(Username(USERNAME))));
     assert_eq!(message.attribute(), Ok(Some(Realm(REALM))));
     assert_eq!(message.attribute(), Ok(Some(Nonce("f//499k954d6OL34oL9FSTvy64sA"))));
-    let key = Key::from_bytes(&hex::decode(LONG_TERM_KEY).expect("hex"));
+    let key = Key::long_term_md5(USERNAME, REALM, LONG_TERM_PASSWORD);
     check_protection(&bytes, &key, false);
 }
 
@@ -105,7 +105,7 @@ fn rfc8489_b_1_request_with_sha256_and_userhash() {
     assert_eq!(message.attribute(), Ok(Some(UserHash(userhash(USERNAME, REALM)))));
     assert_eq!(message.attribute(), Ok(Some(Realm(REALM))));
     assert_eq!(message.attribute(), Ok(Some(Nonce("obMatJos2AAACf//499k954d6OL34oL9FSTvy64sA"))));
-    check_protection(&bytes, &Key::long_term_sha256(USERNAME, REALM, "TheMatrIX"), false);
+    check_protection(&bytes, &Key::long_term_sha256(USERNAME, REALM, LONG_TERM_PASSWORD), false);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn what_we_write_is_the_vector_itself() {
     let vector = bytes(REQUEST_LONG_TERM);
     let message = Message::parse(&vector).expect("a message");
     let mut out = Vec::new();
-    let key = Key::from_bytes(&hex::decode(LONG_TERM_KEY).expect("hex"));
+    let key = Key::long_term_md5(USERNAME, REALM, LONG_TERM_PASSWORD);
     MessageBuilder::request(Method::BINDING, message.transaction_id(), &mut out)
         .attribute(&Username(USERNAME))
         .attribute(&Nonce("f//499k954d6OL34oL9FSTvy64sA"))

@@ -2,6 +2,7 @@
 
 mod baseline;
 mod codecs;
+mod detours;
 mod driver;
 mod dtls;
 mod ffmpeg;
@@ -17,3 +18,4 @@ mod security;
 mod signalling;
 mod srtp;
 mod stage;
+mod turn_client;

@@ -1,0 +1,6 @@
+//! One binary for all tests of the crate.
+
+mod client;
+mod happy;
+mod network;
+mod world;
