@@ -181,7 +181,11 @@ impl Client {
         }
         self.now = self.now.max(now);
         self.config.local = local;
-        self.transactions.clear();
+        for (ask, local) in self.transactions.clear() {
+            if matches!(ask, Ask::Connect(_) | Ask::BindConnection(_)) {
+                self.fail(ask, local, Failure::Ended);
+            }
+        }
         self.peers.restart(self.now);
         self.start(Ask::Move, local);
         Ok(())
@@ -194,7 +198,7 @@ impl Client {
             State::Idle | State::Closing => {}
             State::Allocating if !self.transactions.knows_realm() => self.end(ClientEnd::Closed),
             State::Allocating | State::Allocated { .. } => {
-                self.transactions.clear();
+                let _all_end_with_it = self.transactions.clear();
                 self.peers = Peers::default();
                 self.state = State::Closing;
                 self.start(Ask::Close, self.config.local);
