@@ -173,6 +173,9 @@ impl Client {
     /// Our address has changed: takes the allocation along (RFC 8016). [`ClientEvent::Moved`], or
     /// [`ClientEvent::Ended`] if the server doesn't have it.
     ///
+    /// `local` may be the one that it was: when a NAT may have given us another address, which the client by itself
+    /// notices at the next renewal only.
+    ///
     /// # Errors
     /// [`Error::NotAllocated`] without an allocation, or if the server gave no ticket for it.
     pub fn move_to(&mut self, now: Instant, local: SocketAddr) -> Result<(), Error> {
