@@ -1,7 +1,7 @@
 //! A full ICE agent on real sockets, signalled by lines: for tests against other implementations, and to try out paths.
 //!
 //! ```text
-//! ice_agent --role controlling|controlled --bind IP [--bind IP ..] [--tcp] [--aggressive]
+//! ice_agent --role controlling|controlled --bind IP [--bind IP ..] [--tcp] [--aggressive] [--renomination]
 //! ```
 //!
 //! It prints its own side, and takes the peer's on standard input in the same form:
@@ -51,7 +51,12 @@ enum Input {
 fn main() -> Outcome {
     let Arguments { config, ips, tcp } = parse_arguments()?;
     let (inputs, received) = sync_channel(MAX_WAITING);
+    let renomination = config.renomination;
     let mut agent = Agent::new(config, fresh_seed()?, Instant::now())?;
+    if renomination {
+        // In SDP each side would see it in the other's ice-options.
+        agent.set_remote_renominates();
+    }
     let mut candidates = Vec::new();
     let mut owner = Owner { sockets: HashMap::new(), connections: HashMap::new(), inputs };
     for ip in ips {
@@ -287,9 +292,9 @@ struct Arguments {
 }
 
 fn parse_arguments() -> Outcome<Arguments> {
-    const USAGE: &str =
-        "ice_agent --role controlling|controlled --bind IP [--bind IP ..] [--tcp] [--aggressive]";
-    let (mut role, mut ips, mut tcp, mut nomination) = (None, Vec::new(), false, NominationMode::Regular);
+    const USAGE: &str = "ice_agent --role controlling|controlled --bind IP [--bind IP ..] [--tcp] [--aggressive] [--renomination]";
+    let (mut role, mut ips, mut tcp) = (None, Vec::new(), false);
+    let (mut renomination, mut nomination) = (false, NominationMode::Regular);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
@@ -302,12 +307,13 @@ fn parse_arguments() -> Outcome<Arguments> {
             }
             "--bind" => ips.push(words.next().ok_or(USAGE)?.parse()?),
             "--tcp" => tcp = true,
+            "--renomination" => renomination = true,
             "--aggressive" => nomination = NominationMode::Aggressive,
             _ => return Err(USAGE.into()),
         }
     }
     let mut config = AgentConfig::new(Credentials::generate(fresh_seed()?, ""), role.ok_or(USAGE)?);
-    config.nomination = nomination;
+    (config.renomination, config.nomination) = (renomination, nomination);
     if ips.is_empty() {
         return Err(USAGE.into());
     }

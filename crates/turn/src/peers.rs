@@ -121,12 +121,11 @@ impl PeerPolicy {
 #[must_use]
 pub fn special_purpose(address: IpAddr) -> Option<&'static str> {
     let block = BLOCKS.iter().find(|(network, _)| network.contains(address)).map(|(_, name)| *name);
-    match (block, address) {
-        (Some(name), _) => Some(name),
-        (None, IpAddr::V6(ip)) if ip.to_ipv4_mapped().is_some() => Some("IPv4-mapped"),
-        (None, IpAddr::V6(ip)) if ip.segments()[0] & 0xE000 != 0x2000 => Some("not global unicast"),
-        (None, _) => None,
-    }
+    block.or_else(|| match address {
+        IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() => Some("IPv4-mapped"),
+        IpAddr::V6(ip) if ip.segments()[0] & 0xE000 != 0x2000 => Some("not global unicast"),
+        _ => None,
+    })
 }
 
 const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Network {
