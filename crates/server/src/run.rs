@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::banner::Banner;
-use crate::config::{Config, ConfigError, IceServer};
+use crate::config::{Config, ConfigError, IceServer, Tls};
 use crate::http::{App, router};
 use crate::listen::{self, House};
 use crate::media::Media;
@@ -28,6 +28,9 @@ use crate::{address, seed};
 
 /// How long the node may take to tell its peers that it ends.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Where TLS-ALPN-01 comes to, whatever our own port is (RFC 8737 §3).
+const HTTPS_PORT: u16 = 443;
 
 /// Why the server does not run.
 #[derive(Error, Debug)]
@@ -94,8 +97,15 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let ports = Ports::bind(config)?;
     let node = Node::start(node_config(config, &ports, advertise))?;
     let (media, advertised) = (node.media_addresses(), node.advertised());
-    let names: Vec<String> =
+    let mut names: Vec<String> =
         config.advertise.iter().filter(|name| name.parse::<IpAddr>().is_err()).cloned().collect();
+    if let Tls::Acme(acme) = &config.tls {
+        names.extend(acme.domains.iter().filter(|domain| !config.advertise.contains(domain)).cloned());
+        if config.tcp().iter().all(|address| address.port() != HTTPS_PORT) {
+            let (domains, ours) = (&acme.domains, ports.first.port());
+            warn!(?domains, ours, "acme: the authority connects to port 443 of the domains: lead it here");
+        }
+    }
     let addresses: Vec<IpAddr> = advertised.iter().map(SocketAddr::ip).collect();
     let identity = tls::identity(&config.tls, &names, &addresses)?;
 
