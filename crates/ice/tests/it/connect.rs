@@ -1,5 +1,6 @@
 //! Two agents find each other.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use headwater_ice::{Candidate, CandidateKind, Event, Role};
@@ -160,6 +161,23 @@ fn an_address_that_does_not_work_is_passed_over() {
     let mut network = Network::pair(client, Peer::lite(2, Some(1), now));
     network.run_until(|n| is_connected(n, FIRST, SECOND));
     assert!(network.elapsed() < Duration::from_secs(1), "{:?}", network.elapsed());
+}
+
+#[test]
+fn a_port_that_a_firewall_swallows_delays_the_other_port_of_its_host_by_half_a_second() {
+    let now = Instant::now();
+    let mut client = Peer::full(1, Role::Controlling, now).with_local(&[FIRST_ADDRESS]);
+    client.signal(2, &[]);
+    let dead = Candidate::host(SocketAddr::new(SECOND_ADDRESS.ip(), 9)).with_local_preference(65_535);
+    let alive = Candidate::host(SECOND_ADDRESS).with_local_preference(1);
+    assert_eq!(dead.foundation, alive.foundation);
+    for candidate in [dead, alive] {
+        client.agent().add_remote_candidate(candidate).expect("room");
+    }
+    let mut network = Network::pair(client, Peer::lite(2, Some(1), now));
+    network.run_until(|n| is_connected(n, FIRST, SECOND));
+    let elapsed = network.elapsed();
+    assert!((Duration::from_millis(490)..Duration::from_secs(1)).contains(&elapsed), "{elapsed:?}");
 }
 
 #[test]
