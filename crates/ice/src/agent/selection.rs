@@ -175,8 +175,10 @@ impl Agent {
         self.tell_needless(needless);
     }
 
+    /// The best pair that media may take at once. One that was silent for too long needs another check first.
     pub(super) fn best_valid(&self) -> Option<PairId> {
-        self.current.checklist.pairs().iter().find(|it| it.is_valid()).map(|it| it.id)
+        let is_valid = |it: &&CandidatePair| it.is_valid() && self.paths.get(&it.path).is_some();
+        self.current.checklist.pairs().iter().find(is_valid).map(|it| it.id)
     }
 
     /// Whether a pair is better than the selected one, or that is none of the checklist's.

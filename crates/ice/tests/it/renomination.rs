@@ -154,6 +154,22 @@ fn of_two_nominations_under_way_the_later_one_holds_on_both_sides_whatever_is_lo
 }
 
 #[test]
+fn a_path_that_was_silent_for_30_s_is_checked_before_it_takes_the_place_of_one_that_ended() {
+    let (mut network, client, server) = two((true, true), (true, true), NominationMode::Regular);
+    network.get_mut(client).agent().add_remote_candidate(good()).expect("room");
+    network.run_until(|n| n[server].selected() == Some(path(better(), FIRST_ADDRESS)));
+    flow(&mut network, [client, server], 40 * SECOND);
+    let ended = network[client].selected().expect("selected");
+    assert_eq!(ended.remote, better());
+    let now = network.now();
+    network.get_mut(client).end_connection(now, ended);
+    network.get_mut(server).end_connection(now, path(ended.remote, ended.local));
+    assert_eq!(network[client].selected(), None);
+    network.run_until(|n| is_connected(n, client, server));
+    assert_eq!(network[client].selected(), Some(path(FIRST_ADDRESS, SECOND_ADDRESS)));
+}
+
+#[test]
 fn a_restart_counts_anew() {
     let (mut network, client, server) = two((true, true), (true, true), NominationMode::Regular);
     let now = network.now();
