@@ -101,7 +101,7 @@ impl Agent {
         consents.into_iter().flatten().for_each(|it| it.suspend(path));
         if self.selected == Some(path) {
             self.selected = None;
-            (self.current.is_nominated, self.current.is_chosen) = (false, false);
+            self.current.is_nominated = false;
             if let Some(best) = self.best_valid() {
                 self.select(best);
             }
