@@ -12,6 +12,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("firefox-esr", "firefox-esr"),
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
+    ("nft", "nftables"),
     ("python3", "python3"),
     ("openssl", "openssl"),
     ("gnutls-cli", "gnutls-bin"),

@@ -10,6 +10,8 @@
 
 mod node;
 mod peer;
+mod reached;
+pub mod real;
 mod relay;
 mod server;
 mod service;
@@ -17,7 +19,8 @@ mod surroundings;
 mod world;
 
 pub use node::Node;
-pub use peer::{Peer, Reached};
+pub use peer::Peer;
+pub use reached::Reached;
 pub use server::Server;
 pub use service::Service;
 pub use surroundings::Surroundings;

@@ -1,36 +1,19 @@
 //! A client as browsers have it: an agent, its gathering, and its sockets.
 
+use crate::Reached;
 use crate::relay::{Allocated, Came, Relay};
 use headwater_ice::{Agent, AgentConfig, Candidate, CandidateKind, Credentials, Event, Path, Role, TcpType};
 use headwater_netsim::{Endpoint, Outgoing, StreamEvent, Transmit};
 use headwater_stun::{Datagram, Transport};
 use std::collections::VecDeque;
-use std::fmt;
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+/// So long a relay may bring nothing.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Connections leave from the ports behind this one.
 const FIRST_TCP_PORT: u16 = 6000;
-
-/// How media gets to a peer: its candidate, as the other side sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reached {
-    pub(crate) kind: CandidateKind,
-    pub(crate) over_tcp: bool,
-}
-
-impl fmt::Display for Reached {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            CandidateKind::Host => "host",
-            CandidateKind::PeerReflexive => "prflx",
-            CandidateKind::ServerReflexive => "srflx",
-            _ => "relay",
-        };
-        write!(f, "{kind}{}", if self.over_tcp { "/tcp" } else { "" })
-    }
-}
 
 /// A connection that the agent has asked for.
 #[derive(Debug)]
@@ -53,8 +36,11 @@ pub struct Peer {
     services: [SocketAddr; 2],
     /// Over UDP and over TCP.
     relays: [Relay; 2],
-    /// How many allocations it ever had.
-    allocations: usize,
+    /// How many TURN clients it ever had; each has a seed of its own.
+    clients: u8,
+    /// When media came last, and when a relay was told that our address may have changed.
+    heard: Instant,
+    followed: Instant,
     /// Those of ICE.
     connections: Vec<Connection>,
     next_port: u16,
@@ -85,16 +71,17 @@ impl Peer {
         let config = headwater_stun::ClientConfig::default();
         let stun =
             headwater_stun::Client::new(config, [seed + 100; 32], now).expect("the defaults are valid");
+        let relay = |transport, remote, number| Relay::new(now, transport, host, remote, 100 * seed + number);
+        let relays = [relay(Transport::Udp, services[0], 1), relay(Transport::Tcp, services[1], 2)];
         let mut this = Self {
             agent,
             stun,
             host,
             services,
-            relays: [
-                Relay::new(Transport::Udp, host, services[0]),
-                Relay::new(Transport::Tcp, host, services[1]),
-            ],
-            allocations: 0,
+            relays,
+            clients: 2,
+            heard: now,
+            followed: now,
             connections: Vec::new(),
             next_port: FIRST_TCP_PORT,
             to_signal: VecDeque::new(),
@@ -104,6 +91,8 @@ impl Peer {
             outgoing: VecDeque::new(),
         };
         this.gather(now);
+        this.relays[0].allocate(now);
+        this.allocate_over_tcp(now);
         this
     }
 
@@ -115,14 +104,18 @@ impl Peer {
         self.agent.restart(now, credentials).expect("an open agent");
         self.learned.clear();
         self.gather(now);
+        self.relays[0].follow(now);
+        let allocated =
+            self.relays.each_ref().map(|it| it.allocated().map(|allocated| (it.transport, allocated)));
+        for (transport, allocated) in allocated.into_iter().flatten() {
+            self.found(relayed_candidate(transport, allocated));
+        }
     }
 
     fn gather(&mut self, now: Instant) {
         self.found(Candidate::host(self.host));
         self.found(Candidate::host(self.host).with_tcp(TcpType::Active));
         self.stun.binding(now, Transport::Udp, self.host, self.services[0]).expect("few at once");
-        self.relays[0].allocate();
-        self.allocate_over_tcp();
     }
 
     fn fresh_local(&mut self) -> SocketAddr {
@@ -203,10 +196,14 @@ impl Peer {
         self.media
     }
 
-    /// Sends media along the selected path, if there is one now.
-    pub fn send_media(&mut self) {
-        if let Some(path) = self.agent.selected_path() {
-            self.send(path, b"\x80media".to_vec());
+    /// Sends media along the selected path, if there is one now. Where a relay carries it and nothing comes back, the
+    /// NAT before us may have been rebound, and the relay is told.
+    pub fn send_media(&mut self, now: Instant) {
+        let Some(path) = self.agent.selected_path() else { return };
+        self.send(now, path, b"\x80media".to_vec());
+        if self.relays_over() == Some(Transport::Udp) && now >= self.heard.max(self.followed) + PATIENCE {
+            self.followed = now;
+            self.relays[0].follow(now);
         }
     }
 
@@ -216,9 +213,9 @@ impl Peer {
     }
 
     /// Sends something of the agent's or of the media's.
-    fn send(&mut self, path: Path, contents: Vec<u8>) {
+    fn send(&mut self, now: Instant, path: Path, contents: Vec<u8>) {
         match self.relays.iter_mut().find(|it| it.is_at(path.local)) {
-            Some(relay) => relay.send(path.remote, contents),
+            Some(relay) => relay.send(now, path.remote, contents),
             None if path.local.ip() == self.host.ip() => self.send_directly(path, contents),
             None => {} // Through a relay that is gone.
         }
@@ -241,19 +238,26 @@ impl Peer {
         self.outgoing.push_back((Outgoing::Connect { local, remote: asked.remote }, Vec::new()));
     }
 
-    /// With its connection an allocation is gone, and with it the path that led through it.
+    /// With its connection an allocation is gone, and with it all paths that led through it.
     fn relay_closed(&mut self, now: Instant) {
-        let selected = self.agent.selected_path();
-        if let Some(path) = selected.filter(|it| self.relays[1].is_at(it.local)) {
-            self.agent.path_closed(now, &path);
+        if let Some(Allocated { relayed, .. }) = self.relays[1].allocated() {
+            let signalled = self.learned.iter().filter_map(Candidate::socket_addr);
+            let found = self.events.iter().filter_map(|it| match it {
+                Event::Validated(path) if path.local == relayed => Some(path.remote),
+                _ => None,
+            });
+            for remote in signalled.chain(found) {
+                self.agent.path_closed(now, &Path::new(Transport::Udp, relayed, remote));
+            }
         }
-        self.allocate_over_tcp();
+        self.allocate_over_tcp(now);
     }
 
-    fn allocate_over_tcp(&mut self) {
+    fn allocate_over_tcp(&mut self, now: Instant) {
         let local = self.fresh_local();
-        self.relays[1].local = local;
-        self.relays[1].allocate();
+        self.clients = self.clients.wrapping_add(1);
+        self.relays[1] = Relay::new(now, Transport::Tcp, local, self.services[1], self.clients);
+        self.relays[1].allocate(now);
         let remote = self.services[1];
         self.outgoing.push_back((Outgoing::Connect { local, remote }, Vec::new()));
     }
@@ -269,17 +273,9 @@ impl Peer {
     fn take_relayed(&mut self, now: Instant, path: Path, contents: &[u8]) -> bool {
         let is_from = |it: &&mut Relay| it.is_from(path);
         let Some(relay) = self.relays.iter_mut().find(is_from) else { return false };
-        let over_tcp = relay.transport == Transport::Tcp;
-        match (relay.handle(contents), relay.allocated()) {
-            (Came::Allocated(Allocated { relayed, mapped }), _) => {
-                // Where both work, the one over UDP is the better one.
-                let preference = if over_tcp { 1 } else { 2 };
-                let mut candidate = Candidate::relayed(relayed, mapped).with_local_preference(preference);
-                // Each allocation works or fails by itself, so none may wait for the checks of another.
-                self.allocations += 1;
-                candidate.foundation = format!("relay{}", self.allocations);
-                self.found(candidate);
-            }
+        let transport = relay.transport;
+        match (relay.handle(now, contents), relay.allocated()) {
+            (Came::Allocated(allocated), _) => self.found(relayed_candidate(transport, allocated)),
             (Came::Data { peer, contents }, Some(Allocated { relayed, .. })) => {
                 self.take(now, Path::new(Transport::Udp, relayed, peer), &contents);
             }
@@ -299,7 +295,7 @@ impl Peer {
             }
             _ if self.agent.is_validated(&path) => {
                 self.agent.note_received(now, &path);
-                self.media += 1;
+                (self.media, self.heard) = (self.media + 1, now);
             }
             _ => {}
         }
@@ -325,6 +321,15 @@ impl Peer {
     }
 }
 
+/// Where both transports work, UDP is the better one. Each allocation works or fails by itself, so none may wait for the
+/// checks of another, as those of one foundation do.
+fn relayed_candidate(transport: Transport, Allocated { relayed, mapped }: Allocated) -> Candidate {
+    let preference = if transport == Transport::Tcp { 1 } else { 2 };
+    let mut candidate = Candidate::relayed(relayed, mapped).with_local_preference(preference);
+    candidate.foundation = format!("relay{}", relayed.port());
+    candidate
+}
+
 impl Endpoint for Peer {
     fn handle_datagram(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr, contents: &mut [u8]) {
         let datagram = Datagram::new(Transport::Udp, local, remote, contents);
@@ -341,6 +346,7 @@ impl Endpoint for Peer {
     fn handle_timeout(&mut self, now: Instant) {
         self.agent.handle_timeout(now);
         self.stun.handle_timeout(now);
+        self.relays.iter_mut().for_each(|it| it.handle_timeout(now));
         self.poll_events();
     }
 
@@ -349,19 +355,20 @@ impl Endpoint for Peer {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.agent.poll_timeout().into_iter().chain(self.stun.poll_timeout()).min()
+        let relays = self.relays.iter().filter_map(Relay::poll_timeout);
+        relays.chain(self.agent.poll_timeout()).chain(self.stun.poll_timeout()).min()
     }
 
     fn poll_outgoing(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Outgoing> {
         let mut contents = Vec::new();
         while let Some(it) = self.agent.poll_transmit(now, &mut contents) {
-            self.send(Path::new(it.transport, it.local, it.remote), std::mem::take(&mut contents));
+            self.send(now, Path::new(it.transport, it.local, it.remote), std::mem::take(&mut contents));
         }
         while let Some(it) = self.stun.poll_transmit(now, &mut contents) {
-            self.send(Path::new(it.transport, it.local, it.remote), std::mem::take(&mut contents));
+            self.send(now, Path::new(it.transport, it.local, it.remote), std::mem::take(&mut contents));
         }
         for index in 0..self.relays.len() {
-            while let Some(contents) = self.relays[index].poll_transmit() {
+            while let Some(contents) = self.relays[index].poll_transmit(now) {
                 let Relay { transport, local, server, .. } = self.relays[index];
                 self.send_directly(Path::new(transport, local, server), contents);
             }

@@ -1,16 +1,12 @@
-//! A client of one TURN server over one transport (RFC 8656), as small as the tables need it: no loss, no refreshes
-//! (five minutes are enough), Send and Data indications instead of channels.
+//! One way to the TURN server, and what its owner keeps: data for peers that are not permitted yet.
 
+use crate::service::{PASSWORD, USER};
 use headwater_ice::Path;
-use headwater_stun::attribute::XorMappedAddress;
-use headwater_stun::{
-    Attempt, Class, LongTerm, Message, MessageBuilder, Method, TransactionId, Transport, Verdict,
-};
-use headwater_turn::attribute::{
-    ALLOCATE, CREATE_PERMISSION, DATA, Data, RequestedTransport, SEND, UDP, XorPeerAddress, XorRelayedAddress,
-};
-use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use headwater_stun::{Datagram, Transport};
+use headwater_turn::{AllocateOptions, Client, ClientConfig, ClientEvent};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Instant;
 
 /// The two addresses of an allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,42 +25,32 @@ pub(crate) enum Came {
     Data { peer: SocketAddr, contents: Vec<u8> },
 }
 
-#[derive(Debug)]
-struct Request {
-    id: TransactionId,
-    attempt: Attempt,
-    /// The peer of a CreatePermission; `None`: Allocate.
-    peer: Option<SocketAddr>,
-}
-
-/// A client of a TURN server.
+/// A TURN client and its way to the server.
 #[derive(Debug)]
 pub(crate) struct Relay {
     pub(crate) transport: Transport,
     pub(crate) local: SocketAddr,
     pub(crate) server: SocketAddr,
-    credentials: LongTerm,
+    client: Client,
     allocated: Option<Allocated>,
-    open: Vec<Request>,
-    /// Peers that may send to us, or what waits until they may.
-    permitted: BTreeMap<IpAddr, Option<Vec<(SocketAddr, Vec<u8>)>>>,
+    /// For peers that are not permitted yet.
+    waiting: Vec<(SocketAddr, Vec<u8>)>,
     outgoing: VecDeque<Vec<u8>>,
-    next_id: u8,
 }
 
 impl Relay {
-    pub(crate) fn new(transport: Transport, local: SocketAddr, server: SocketAddr) -> Self {
-        Self {
-            transport,
-            local,
-            server,
-            credentials: LongTerm::new(crate::service::USER, crate::service::PASSWORD),
-            allocated: None,
-            open: Vec::new(),
-            permitted: BTreeMap::new(),
-            outgoing: VecDeque::new(),
-            next_id: 0,
-        }
+    /// A way to the server; [`Self::allocate`] comes next.
+    pub(crate) fn new(
+        now: Instant,
+        transport: Transport,
+        local: SocketAddr,
+        server: SocketAddr,
+        seed: u8,
+    ) -> Self {
+        let config = ClientConfig::new(transport, local, server).with_credentials(USER, PASSWORD);
+        let client = Client::new(config, [seed; 32], now).expect("the defaults are valid");
+        let (waiting, outgoing) = (Vec::new(), VecDeque::new());
+        Self { transport, local, server, client, allocated: None, waiting, outgoing }
     }
 
     pub(crate) const fn allocated(&self) -> Option<Allocated> {
@@ -81,93 +67,80 @@ impl Relay {
         (path.transport, path.local, path.remote) == (self.transport, self.local, self.server)
     }
 
-    /// Asks for an allocation, anew if there was one.
-    pub(crate) fn allocate(&mut self) {
-        self.allocated = None;
-        self.open.clear();
-        self.permitted.clear();
-        self.credentials.reset();
-        self.request(Attempt::default(), None);
+    /// Asks for an allocation that may move.
+    pub(crate) fn allocate(&mut self, now: Instant) {
+        let mut options = AllocateOptions::default();
+        options.mobility = true;
+        self.client.allocate(now, options).expect("a new client");
     }
 
-    /// Sends to a peer, once it is permitted.
-    pub(crate) fn send(&mut self, peer: SocketAddr, contents: Vec<u8>) {
-        match self.permitted.get_mut(&peer.ip()) {
-            Some(None) => {
-                let id = self.fresh_id();
-                let mut buf = Vec::new();
-                let message = MessageBuilder::indication(SEND, id, &mut buf);
-                message.attribute(&XorPeerAddress(peer)).attribute(&Data(&contents)).finish();
-                self.outgoing.push_back(buf);
-            }
-            Some(Some(waiting)) => waiting.push((peer, contents)),
-            None => {
-                self.permitted.insert(peer.ip(), Some(vec![(peer, contents)]));
-                self.request(Attempt::default(), Some(peer));
+    /// Takes the allocation along, if there is one: the NAT may show us at another address (RFC 8016).
+    pub(crate) fn follow(&mut self, now: Instant) {
+        let _none = self.client.move_to(now, self.local);
+    }
+
+    /// Sends to a peer, once it is permitted; then it also gets a channel.
+    pub(crate) fn send(&mut self, now: Instant, peer: SocketAddr, contents: Vec<u8>) {
+        let mut message = Vec::new();
+        match self.client.wrap(now, peer, &contents, &mut message) {
+            Ok(_) => self.outgoing.push_back(message),
+            Err(_) => {
+                self.waiting.push((peer, contents));
+                // Without an allocation, what waits goes with it.
+                let _no_allocation = self.client.permit(now, peer.ip());
             }
         }
     }
 
     /// Takes a message of the server.
-    pub(crate) fn handle(&mut self, contents: &[u8]) -> Came {
-        let Ok(message) = Message::parse(contents) else { return Came::Nothing };
-        if (message.method(), message.class()) == (DATA, Class::Indication) {
-            let peer = message.attribute::<XorPeerAddress>().ok().flatten();
-            let data = message.attribute::<Data<'_>>().ok().flatten();
-            return match (peer, data) {
-                (Some(XorPeerAddress(peer)), Some(Data(data))) => {
-                    Came::Data { peer, contents: data.to_vec() }
+    pub(crate) fn handle(&mut self, now: Instant, contents: &[u8]) -> Came {
+        let datagram = Datagram::new(self.transport, self.local, self.server, contents);
+        match self.client.handle_datagram(now, datagram) {
+            Ok(Some(data)) => Came::Data { peer: data.peer, contents: data.data.to_vec() },
+            _ => self.poll_events(now),
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.client.handle_timeout(now);
+        let _nothing = self.poll_events(now);
+    }
+
+    pub(crate) const fn poll_timeout(&self) -> Option<Instant> {
+        self.client.poll_timeout()
+    }
+
+    pub(crate) fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
+        let mut message = Vec::new();
+        match self.client.poll_transmit(now, &mut message) {
+            Some(_) => Some(message),
+            None => self.outgoing.pop_front(),
+        }
+    }
+
+    fn poll_events(&mut self, now: Instant) -> Came {
+        let mut came = Came::Nothing;
+        while let Some(event) = self.client.poll_event() {
+            match event {
+                ClientEvent::Allocated { relayed, mapped: Some(mapped), .. } => {
+                    let allocated = Allocated { relayed, mapped };
+                    self.allocated = Some(allocated);
+                    came = Came::Allocated(allocated);
                 }
-                _ => Came::Nothing,
-            };
+                ClientEvent::Permitted(peer) => {
+                    let (now_permitted, waiting) =
+                        std::mem::take(&mut self.waiting).into_iter().partition(|it| it.0.ip() == peer);
+                    self.waiting = waiting;
+                    let now_permitted: Vec<(SocketAddr, Vec<u8>)> = now_permitted;
+                    for (peer, contents) in now_permitted {
+                        let _full = self.client.bind_channel(now, peer);
+                        self.send(now, peer, contents);
+                    }
+                }
+                ClientEvent::Ended(_) => self.allocated = None,
+                _ => {}
+            }
         }
-        let Some(index) = self.open.iter().position(|it| it.id == message.transaction_id()) else {
-            return Came::Nothing;
-        };
-        let Request { mut attempt, peer, .. } = self.open.swap_remove(index);
-        match self.credentials.handle_response(&mut attempt, &message) {
-            Verdict::Retry => self.request(attempt, peer),
-            Verdict::Genuine if message.class() == Class::Success => return self.succeeded(&message, peer),
-            _ => {}
-        }
-        Came::Nothing
-    }
-
-    pub(crate) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
-        self.outgoing.pop_front()
-    }
-
-    fn succeeded(&mut self, message: &Message<'_>, peer: Option<SocketAddr>) -> Came {
-        if let Some(peer) = peer {
-            let waiting = self.permitted.insert(peer.ip(), None).flatten().unwrap_or_default();
-            waiting.into_iter().for_each(|(peer, contents)| self.send(peer, contents));
-            return Came::Nothing;
-        }
-        let relayed = message.attribute::<XorRelayedAddress>().ok().flatten();
-        let mapped = message.attribute::<XorMappedAddress>().ok().flatten();
-        let (Some(XorRelayedAddress(relayed)), Some(XorMappedAddress(mapped))) = (relayed, mapped) else {
-            return Came::Nothing;
-        };
-        let allocated = Allocated { relayed, mapped };
-        self.allocated = Some(allocated);
-        Came::Allocated(allocated)
-    }
-
-    fn request(&mut self, mut attempt: Attempt, peer: Option<SocketAddr>) {
-        let id = self.fresh_id();
-        let mut buf = Vec::new();
-        let of = |method: Method, buf| MessageBuilder::request(method, id, buf);
-        let message = match peer {
-            None => of(ALLOCATE, &mut buf).attribute(&RequestedTransport(UDP)),
-            Some(peer) => of(CREATE_PERMISSION, &mut buf).attribute(&XorPeerAddress(peer)),
-        };
-        self.credentials.sign(&mut attempt, message).finish();
-        self.outgoing.push_back(buf);
-        self.open.push(Request { id, attempt, peer });
-    }
-
-    fn fresh_id(&mut self) -> TransactionId {
-        self.next_id = self.next_id.wrapping_add(1);
-        TransactionId::new([self.next_id; TransactionId::LEN])
+        came
     }
 }

@@ -15,11 +15,11 @@ pub const LATENCY: Duration = Duration::from_millis(20);
 const MEDIA_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Where STUN and TURN are for UDP.
-const SERVICE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 3478);
+pub(crate) const SERVICE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 3478);
 /// Where they are for TCP.
-const SERVICE_TCP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 443);
+pub(crate) const SERVICE_TCP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 443);
 /// Who may be spoken to through relays: the world's public addresses, and no private ones.
-const PUBLIC: &[&str] = &["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"];
+pub(crate) const PUBLIC: &[&str] = &["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"];
 /// Where the media server is, for UDP and TCP.
 const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10)), 443);
 
@@ -39,7 +39,7 @@ pub struct World {
     pub nats: [Option<NatId>; 2],
 }
 
-fn credentials(name: u8) -> Credentials {
+pub(crate) fn credentials(name: u8) -> Credentials {
     Credentials::generate([name; 32], &format!("peer{name}"))
 }
 
@@ -280,8 +280,9 @@ impl World {
     }
 
     fn send_media(&mut self, side: usize) {
+        let now = self.net.now();
         match self.net.get_mut(self.sides[side]) {
-            Node::Peer(it) => it.send_media(),
+            Node::Peer(it) => it.send_media(now),
             Node::Server(it) => it.send_media(),
             Node::Service(_) => {}
         }

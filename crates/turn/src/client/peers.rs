@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::request::Ask;
 use crate::Error;
-use crate::channel_data::MIN_CHANNEL;
+use crate::channel_data::{LAST_CHANNEL, MIN_CHANNEL};
 
 /// How long a permission lasts.
 const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
@@ -24,8 +24,8 @@ const PERMIT_AFTER: Duration = Duration::from_secs(240);
 const BIND_AFTER: Duration = Duration::from_secs(200);
 /// Most permissions.
 const MAX_PERMISSIONS: usize = 1024;
-/// Most channels: as many as there are numbers.
-const MAX_CHANNELS: usize = 0x1000;
+/// Most channels: as many as RFC 8656 §12 has numbers.
+const MAX_CHANNELS: usize = (LAST_CHANNEL - MIN_CHANNEL) as usize + 1;
 
 /// The peers of one allocation.
 #[derive(Debug, Default)]

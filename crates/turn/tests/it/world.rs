@@ -9,47 +9,49 @@ use headwater_turn::attribute::{
     ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, ChannelNumber, Family, Lifetime, REFRESH, RequestedTransport,
     UDP, XorPeerAddress, XorRelayedAddress,
 };
-use headwater_turn::{Error, Event, FiveTuple, PortRequest, RelayError, RelayId, Server, ServerConfig};
+use headwater_turn::{
+    Error, Event, FiveTuple, PortRequest, Quota, RelayError, RelayId, Server, ServerConfig,
+};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-pub const REALM: &str = "example.org";
-pub const LISTENER: &str = "198.51.100.1:3478";
-pub const PEER: &str = "93.184.216.34:4000";
+pub(crate) const REALM: &str = "example.org";
+pub(crate) const LISTENER: &str = "198.51.100.1:3478";
+pub(crate) const PEER: &str = "93.184.216.34:4000";
 /// The time since 1970 when a world begins.
-pub const UNIX: Duration = Duration::from_secs(1_800_000_000);
+pub(crate) const UNIX: Duration = Duration::from_secs(1_800_000_000);
 
 /// The builder of a request's attributes.
-pub trait Attributes: for<'b> Fn(MessageBuilder<'b>) -> MessageBuilder<'b> {}
+pub(crate) trait Attributes: for<'b> Fn(MessageBuilder<'b>) -> MessageBuilder<'b> {}
 impl<F: for<'b> Fn(MessageBuilder<'b>) -> MessageBuilder<'b>> Attributes for F {}
 
-pub struct World {
-    pub server: Server,
-    pub start: Instant,
-    pub now: Instant,
+pub(crate) struct World {
+    pub(crate) server: Server,
+    pub(crate) start: Instant,
+    pub(crate) now: Instant,
     /// Open relays.
-    pub relays: HashMap<RelayId, SocketAddr>,
+    pub(crate) relays: HashMap<RelayId, SocketAddr>,
     /// Events other than `OpenRelay` and `CloseRelay`, oldest first.
-    pub events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
     /// What relays are opened with; the default opens each.
-    pub open: fn(Family) -> Option<Result<(), RelayError>>,
+    pub(crate) open: fn(Family) -> Option<Result<(), RelayError>>,
     next_port: u16,
     sent: Vec<(FiveTuple, Vec<u8>)>,
     ids: u32,
 }
 
-pub fn address(text: &str) -> SocketAddr {
+pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
 
     /// A server with two users, `matrix` / `secret` and `other` / `word`, changed by `configure`.
-    pub fn with(configure: impl FnOnce(&mut ServerConfig)) -> Self {
+    pub(crate) fn with(configure: impl FnOnce(&mut ServerConfig)) -> Self {
         let mut config = ServerConfig::new(REALM, [7; 32]);
         config.users.insert("matrix".to_owned(), "secret".to_owned());
         config.users.insert("other".to_owned(), "word".to_owned());
@@ -69,7 +71,7 @@ impl World {
         }
     }
 
-    pub fn wait(&mut self, seconds: u64) {
+    pub(crate) fn wait(&mut self, seconds: u64) {
         let end = self.now + Duration::from_secs(seconds);
         while let Some(due) = self.server.poll_timeout().filter(|due| *due <= end) {
             self.now = self.now.max(due);
@@ -80,7 +82,7 @@ impl World {
     }
 
     /// Hands a client's bytes over, and lets the owner do what it is asked to.
-    pub fn send(
+    pub(crate) fn send(
         &mut self,
         from: FiveTuple,
         bytes: &[u8],
@@ -95,7 +97,7 @@ impl World {
     }
 
     /// Data of a peer, as the client gets it.
-    pub fn peer_sends(
+    pub(crate) fn peer_sends(
         &mut self,
         relay: RelayId,
         peer: &str,
@@ -115,7 +117,7 @@ impl World {
         }
     }
 
-    pub fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         loop {
             let mut buf = Vec::new();
             while let Some(transmit) = self.server.poll_transmit(self.now, &mut buf) {
@@ -138,7 +140,7 @@ impl World {
             None => {}
             Some(Err(error)) => self.server.relay_opened(self.now, relay, Err(error)),
             Some(Ok(())) => {
-                self.next_port += 2;
+                self.next_port = self.next_port.wrapping_add(2);
                 let ip = if family == Family::V4 { "198.51.100.1" } else { "2600::1" };
                 let address = SocketAddr::new(ip.parse().expect("an address"), self.next_port);
                 self.relays.insert(relay, address);
@@ -151,14 +153,14 @@ impl World {
     }
 
     /// What was sent to this client.
-    pub fn received(&mut self, client: FiveTuple) -> Vec<Vec<u8>> {
+    pub(crate) fn received(&mut self, client: FiveTuple) -> Vec<Vec<u8>> {
         let (its, others) = std::mem::take(&mut self.sent).into_iter().partition(|(to, _)| *to == client);
         self.sent = others;
         let its: Vec<(FiveTuple, Vec<u8>)> = its;
         its.into_iter().map(|(_, bytes)| bytes).collect()
     }
 
-    pub fn fresh_id(&mut self) -> TransactionId {
+    pub(crate) fn fresh_id(&mut self) -> TransactionId {
         self.ids += 1;
         let mut id = [0xA5; 12];
         id[..4].copy_from_slice(&self.ids.to_be_bytes());
@@ -166,12 +168,12 @@ impl World {
     }
 
     /// The one relay that is open at this address.
-    pub fn relay_at(&self, address: SocketAddr) -> RelayId {
+    pub(crate) fn relay_at(&self, address: SocketAddr) -> RelayId {
         *self.relays.iter().find(|(_, it)| **it == address).expect("an open relay").0
     }
 
     /// A client that has an allocation.
-    pub fn allocated(&mut self, number: u8) -> (Client, RelayId) {
+    pub(crate) fn allocated(&mut self, number: u8) -> (Client, RelayId) {
         let mut client = Client::new(number);
         let relayed = client.allocate(self).expect("an allocation");
         let relay = self.relay_at(relayed);
@@ -179,54 +181,59 @@ impl World {
     }
 }
 
-pub struct Client {
-    pub tuple: FiveTuple,
-    pub credentials: LongTerm,
+pub(crate) struct Client {
+    pub(crate) tuple: FiveTuple,
+    pub(crate) credentials: LongTerm,
 }
 
 /// A response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Response(pub Vec<u8>);
+pub(crate) struct Response(pub(crate) Vec<u8>);
 
 impl Response {
-    pub fn message(&self) -> Message<'_> {
+    pub(crate) fn message(&self) -> Message<'_> {
         Message::parse(&self.0).expect("a message")
     }
 
     /// 0 for a success.
-    pub fn code(&self) -> u16 {
+    pub(crate) fn code(&self) -> u16 {
         match self.message().class() {
             Class::Success => 0,
             _ => self.attribute::<ErrorCode<'_>>().expect("an error has a code").code(),
         }
     }
 
-    pub fn attribute<'a, A: Attribute<'a>>(&'a self) -> Option<A> {
+    pub(crate) fn attribute<'a, A: Attribute<'a>>(&'a self) -> Option<A> {
         self.message().attribute().expect("a proper attribute")
     }
 }
 
 impl Client {
-    pub fn new(number: u8) -> Self {
+    pub(crate) fn new(number: u8) -> Self {
         Self::at(Transport::Udp, LISTENER, &format!("192.0.2.{number}:5000"))
     }
 
-    pub fn at(transport: Transport, local: &str, remote: &str) -> Self {
+    pub(crate) fn at(transport: Transport, local: &str, remote: &str) -> Self {
         let tuple = FiveTuple::new(transport, address(local), address(remote));
         Self { tuple, credentials: LongTerm::new("matrix", "secret") }
     }
 
-    pub fn user(mut self, name: &str, password: &str) -> Self {
+    pub(crate) fn user(mut self, name: &str, password: &str) -> Self {
         self.credentials = LongTerm::new(name, password);
         self
     }
 
     /// Asks until the server has what it wants to know of us, and returns its answer.
-    pub fn request(&mut self, world: &mut World, method: Method, attributes: impl Attributes) -> Response {
+    pub(crate) fn request(
+        &mut self,
+        world: &mut World,
+        method: Method,
+        attributes: impl Attributes,
+    ) -> Response {
         self.try_request(world, method, attributes).expect("an answer")
     }
 
-    pub fn try_request(
+    pub(crate) fn try_request(
         &mut self,
         world: &mut World,
         method: Method,
@@ -245,7 +252,7 @@ impl Client {
         }
     }
 
-    pub fn build(
+    pub(crate) fn build(
         &self,
         world: &mut World,
         attempt: &mut Attempt,
@@ -258,7 +265,7 @@ impl Client {
         (request, id)
     }
 
-    pub fn allocate(&mut self, world: &mut World) -> Result<SocketAddr, u16> {
+    pub(crate) fn allocate(&mut self, world: &mut World) -> Result<SocketAddr, u16> {
         let response = self.request(world, ALLOCATE, |it| it.attribute(&RequestedTransport(UDP)));
         match response.code() {
             0 => Ok(response.attribute::<XorRelayedAddress>().expect("a relayed address").0),
@@ -266,17 +273,24 @@ impl Client {
         }
     }
 
-    pub fn permit(&mut self, world: &mut World, peer: &str) -> u16 {
+    pub(crate) fn permit(&mut self, world: &mut World, peer: &str) -> u16 {
         let peer = XorPeerAddress(address(peer));
         self.request(world, CREATE_PERMISSION, |it| it.attribute(&peer)).code()
     }
 
-    pub fn bind(&mut self, world: &mut World, number: u16, peer: &str) -> u16 {
+    pub(crate) fn bind(&mut self, world: &mut World, number: u16, peer: &str) -> u16 {
         let peer = XorPeerAddress(address(peer));
         self.request(world, CHANNEL_BIND, |it| it.attribute(&ChannelNumber(number)).attribute(&peer)).code()
     }
 
-    pub fn refresh(&mut self, world: &mut World, lifetime: u32) -> Response {
+    pub(crate) fn refresh(&mut self, world: &mut World, lifetime: u32) -> Response {
         self.request(world, REFRESH, |it| it.attribute(&Lifetime(lifetime)))
     }
+}
+
+pub(crate) fn quota(allocations: Option<u32>, bits_per_second: Option<u64>) -> Quota {
+    let mut quota = Quota::unlimited();
+    quota.allocations = allocations;
+    quota.bits_per_second = bits_per_second;
+    quota
 }

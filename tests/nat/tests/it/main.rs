@@ -1,5 +1,6 @@
 //! Which pair of NATs connects by which candidates.
 
+mod real;
 mod rebind;
 mod server;
 mod table;
