@@ -111,13 +111,19 @@ impl Server {
             return Err(self.elsewhere(to));
         }
         let slots = 1 + u32::from(wanted.port.is_some_and(|it| it.reserve_next));
+        let address = prefix(to.client.remote.ip());
         let reserved = match wanted.token {
-            Some(token) => Some(self.redeemable(&token, &user.user).ok_or(INSUFFICIENT_CAPACITY)?),
+            Some(token) => {
+                let reserved = self.redeemable(&token, &user.user).ok_or(INSUFFICIENT_CAPACITY)?;
+                if !self.is_charged(reserved, address) && !self.addresses.may_have(&address, 1) {
+                    return Err(QUOTA_REACHED.into());
+                }
+                Some(reserved)
+            }
             None => {
                 if self.held() + slots as usize > self.config.max_allocations {
                     return Err(INSUFFICIENT_CAPACITY.into());
                 }
-                let address = prefix(to.client.remote.ip());
                 if !self.users.may_have(user.account(), slots) || !self.addresses.may_have(&address, slots) {
                     return Err(QUOTA_REACHED.into());
                 }

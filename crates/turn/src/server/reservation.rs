@@ -84,6 +84,12 @@ impl Server {
         (&*self.reservations.slab.get(key as usize)?.user == user).then_some(key)
     }
 
+    /// Whether the reservation has its place in the quota of this address, so that an allocation may take it over.
+    pub(super) fn is_charged(&self, key: u32, address: u128) -> bool {
+        let reservation = self.reservations.slab.get(key as usize);
+        reservation.is_some_and(|it| self.addresses.is(it.address_account, &address))
+    }
+
     /// Gives the reserved relay to an allocation that was just made, and answers for it.
     pub(super) fn redeem(&mut self, now: Instant, token_of: u32, key: u32) {
         let Some(reservation) = self.reservations.remove(token_of) else { return };

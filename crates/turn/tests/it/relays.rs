@@ -74,6 +74,17 @@ fn reservations_count_as_allocations() {
 }
 
 #[test]
+fn a_token_is_no_way_round_an_address_s_quota() {
+    let mut world = World::with(|it| it.per_address = crate::world::quota(Some(2), None));
+    let token = pair(&mut Client::new(1), &mut world).attribute().expect("a token");
+    let at = |port: u16| Client::at(Transport::Udp, LISTENER, &format!("192.0.2.2:{port}"));
+    assert!(at(1).allocate(&mut world).is_ok() && at(2).allocate(&mut world).is_ok());
+    assert_eq!(with_token(&mut at(3), &mut world, token).code(), 486);
+    let mut sibling = Client::at(Transport::Udp, LISTENER, "192.0.2.1:7");
+    assert_eq!(with_token(&mut sibling, &mut world, token).code(), 0, "its place is there already");
+}
+
+#[test]
 fn reservations_end_with_the_server() {
     let mut world = World::new();
     pair(&mut Client::new(1), &mut world);
