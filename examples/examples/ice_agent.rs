@@ -1,7 +1,7 @@
 //! A full ICE agent on real sockets, signalled by lines: for tests against other implementations, and to try out paths.
 //!
 //! ```text
-//! ice_agent --role controlling|controlled --bind IP [--bind IP ..] [--tcp] [--aggressive]
+//! ice_agent --role controlling|controlled --bind IP [--bind IP ..] [--tcp] [--aggressive] [--renomination]
 //! ```
 //!
 //! It prints its own side, and takes the peer's on standard input in the same form:
@@ -29,6 +29,7 @@ use headwater_ice::{
     Agent, AgentConfig, Candidate, Credentials, Event, NominationMode, Path, Role, TcpType, interleave,
 };
 use headwater_stun::{Datagram, Transport};
+use socket2::{Domain, Socket, Type};
 
 /// What readers have read and the loop has not taken yet; then they wait.
 const MAX_WAITING: usize = 1024;
@@ -51,7 +52,12 @@ enum Input {
 fn main() -> Outcome {
     let Arguments { config, ips, tcp } = parse_arguments()?;
     let (inputs, received) = sync_channel(MAX_WAITING);
+    let renomination = config.renomination;
     let mut agent = Agent::new(config, fresh_seed()?, Instant::now())?;
+    if renomination {
+        // In SDP each side would see it in the other's ice-options.
+        agent.set_remote_renominates();
+    }
     let mut candidates = Vec::new();
     let mut owner = Owner { sockets: HashMap::new(), connections: HashMap::new(), inputs };
     for ip in ips {
@@ -193,12 +199,17 @@ impl Owner {
         });
     }
 
-    /// Opens a connection. (Which address of ours it leaves from is the routing table's choice here; a host with several
-    /// would bind it to `asked.local`'s first.)
+    /// Opens a connection from the candidate's address.
     fn connect(&self, asked: Path) {
         let inputs = self.inputs.clone();
+        let open = move || -> std::io::Result<TcpStream> {
+            let socket = Socket::new(Domain::for_address(asked.remote), Type::STREAM, None)?;
+            socket.bind(&SocketAddr::new(asked.local.ip(), 0).into())?;
+            socket.connect_timeout(&asked.remote.into(), CONNECT_WITHIN)?;
+            Ok(socket.into())
+        };
         spawn(move || {
-            let _ = inputs.send(match TcpStream::connect_timeout(&asked.remote, CONNECT_WITHIN) {
+            let _ = inputs.send(match open() {
                 Ok(stream) => Input::Opened(Some(asked), stream),
                 Err(_) => Input::Ended(asked),
             });
@@ -287,9 +298,9 @@ struct Arguments {
 }
 
 fn parse_arguments() -> Outcome<Arguments> {
-    const USAGE: &str =
-        "ice_agent --role controlling|controlled --bind IP [--bind IP ..] [--tcp] [--aggressive]";
-    let (mut role, mut ips, mut tcp, mut nomination) = (None, Vec::new(), false, NominationMode::Regular);
+    const USAGE: &str = "ice_agent --role controlling|controlled --bind IP [--bind IP ..] [--tcp] [--aggressive] [--renomination]";
+    let (mut role, mut ips, mut tcp) = (None, Vec::new(), false);
+    let (mut renomination, mut nomination) = (false, NominationMode::Regular);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
@@ -302,12 +313,13 @@ fn parse_arguments() -> Outcome<Arguments> {
             }
             "--bind" => ips.push(words.next().ok_or(USAGE)?.parse()?),
             "--tcp" => tcp = true,
+            "--renomination" => renomination = true,
             "--aggressive" => nomination = NominationMode::Aggressive,
             _ => return Err(USAGE.into()),
         }
     }
     let mut config = AgentConfig::new(Credentials::generate(fresh_seed()?, ""), role.ok_or(USAGE)?);
-    config.nomination = nomination;
+    (config.renomination, config.nomination) = (renomination, nomination);
     if ips.is_empty() {
         return Err(USAGE.into());
     }

@@ -20,6 +20,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("stdbuf", "coreutils"),
 ];
 
+/// Shared libraries that Python loads, and the Debian package that brings each: an ICE stack with TCP.
+const LIBRARIES: &[(&str, &str)] = &[("libnice.so.10", "libnice10")];
+
 /// Packages of PyPI and what to import of them: an FFmpeg that can publish by WHIP (distributions' own are older),
 /// libsrtp, and a WebRTC stack whose DTLS is that of Python's cryptography.
 const PYTHON_PACKAGES: [(&str, &str); 3] =
@@ -49,6 +52,15 @@ pub(crate) fn run(root: &Path) -> Result<Setup, String> {
         println!("{program}: {}", find(program).unwrap_or_default().display());
     }
     let python = python(root)?;
+    for (library, package) in LIBRARIES {
+        let script = format!("import ctypes; ctypes.CDLL('{library}')");
+        let load = || output(Command::new(&python).args(["-c", &script]));
+        if load().is_err() {
+            install(&[package])?;
+            load()
+                .map_err(|error| format!("{library} is still missing after installing {package}: {error}"))?;
+        }
+    }
     let ffmpeg = ffmpeg(&python)?;
     println!("ffmpeg: {}", ffmpeg.display());
     Ok(Setup { ffmpeg, python })

@@ -54,12 +54,12 @@ impl Server {
         Self::wait_for(Process::start("headwater", command)?, http, media_port)
     }
 
-    /// Starts it with everything on one port of `address`.
+    /// Starts it with everything on one port: a free one if that of `address` is 0.
     ///
     /// # Errors
     /// As [`Server::start`].
-    pub fn start_on_one_port(address: IpAddr, arguments: &[&str]) -> Result<Self> {
-        let http = TcpListener::bind((address, 0))?.local_addr()?;
+    pub fn start_on_one_port(address: SocketAddr, arguments: &[&str]) -> Result<Self> {
+        let http = TcpListener::bind(address)?.local_addr()?;
         let mut command = Command::new(binary()?);
         command.args(["serve", "--listen", &http.to_string()]).args(arguments);
         Self::wait_for(Process::start("headwater", command)?, http, http.port())

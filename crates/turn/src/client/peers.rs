@@ -24,7 +24,7 @@ const PERMIT_AFTER: Duration = Duration::from_secs(240);
 const BIND_AFTER: Duration = Duration::from_secs(200);
 /// Most permissions.
 const MAX_PERMISSIONS: usize = 1024;
-/// Most channels: as many as there are numbers.
+/// Most channels: as many as RFC 8656 §12 has numbers.
 const MAX_CHANNELS: usize = (LAST_CHANNEL - MIN_CHANNEL) as usize + 1;
 
 /// The peers of one allocation.

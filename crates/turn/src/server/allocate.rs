@@ -5,6 +5,7 @@
 //! ```
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use headwater_stun::attribute::{ErrorCode, XorMappedAddress};
@@ -12,7 +13,7 @@ use headwater_stun::{Message, Transport};
 use rand_chacha::rand_core::Rng;
 
 use super::Server;
-use super::allocation::{Allocation, Opening, Relay, RelayOwner, Session};
+use super::allocation::{Allocation, Opening, RelayOwner, Session};
 use super::channel::Channels;
 use super::clients::Owner;
 use super::credentials::Credential;
@@ -96,7 +97,7 @@ impl Server {
         now: Instant,
         request: &Message<'_>,
         to: &ReplyTo,
-        user: &Credential,
+        user: &Arc<Credential>,
     ) -> Result<(), Refusal> {
         if let Some(owner) = self.clients.get(&to.client) {
             return self.allocate_again(to, user, owner);
@@ -136,7 +137,7 @@ impl Server {
     fn allocate_again(&mut self, to: &ReplyTo, user: &Credential, owner: Owner) -> Result<(), Refusal> {
         let Owner::Allocation(key) = owner else { return Err(ALLOCATION_MISMATCH.into()) };
         let Allocation { session, .. } = &self.allocations[key as usize];
-        let same = session.made_by.transaction_id == to.transaction_id
+        let same = session.made_by.transaction_id == to.to.transaction_id
             && session.credential.user == user.user
             && to.client.transport == Transport::Udp;
         match (same, &session.opening) {
@@ -189,7 +190,7 @@ impl Server {
         now: Instant,
         request: &Message<'_>,
         to: &ReplyTo,
-        user: &Credential,
+        user: &Arc<Credential>,
         wanted: &Wanted,
         granted: Duration,
         refused: Option<AddressErrorCode>,
@@ -202,8 +203,8 @@ impl Server {
         let address_account = self.take_address(now, to);
         let session = Session {
             credential: user.clone(),
-            transport: wanted.transport,
-            made_by: *to,
+            relayed: [None; 2],
+            made_by: to.to,
             granted,
             opening: Some(Opening { awaited: 0, next: None, failure: None }),
             refused,
@@ -214,6 +215,7 @@ impl Server {
         let key = self.allocations.insert(Allocation {
             client: to.client,
             attached: true,
+            transport: wanted.transport,
             relays: [None; 2],
             expires: now + OPEN_TIMEOUT,
             user_account,
@@ -236,7 +238,7 @@ impl Server {
                 continue;
             }
             let relay = self.relays.insert(RelayOwner::Allocation(key));
-            allocation.relays[family as usize] = Some(Relay { id: relay, address: None });
+            allocation.relays[family as usize] = Some(relay);
             opening.awaited += 1;
             let port = match wanted.port {
                 None => PortRequest::Any,
@@ -266,11 +268,13 @@ impl Server {
         let Some(RelayOwner::Allocation(key)) = self.relays.owner(relay) else { return };
         let Allocation { relays, session, .. } = &mut self.allocations[key as usize];
         let Some(opening) = &mut session.opening else { return };
-        let waits = |it: &Option<Relay>| it.is_some_and(|it| it.id == relay && it.address.is_none());
-        let Some(place) = relays.iter().position(waits) else { return };
+        let Some(place) = relays.iter().position(|it| *it == Some(relay)) else { return };
+        if session.relayed[place].is_some() {
+            return;
+        }
         opening.awaited -= 1;
         match result {
-            Ok(address) => relays[place] = Some(Relay { id: relay, address: Some(address) }),
+            Ok(address) => session.relayed[place] = Some(address),
             Err(error) => {
                 let code: ErrorCode<'static> = error.into();
                 let family = if place == Family::V4 as usize { Family::V4 } else { Family::V6 };
@@ -292,7 +296,7 @@ impl Server {
         let Some(opening) = allocation.session.opening.take() else { return };
         let Some(relayed) = allocation.addresses().next() else {
             let code = opening.failure.unwrap_or(INSUFFICIENT_CAPACITY);
-            let (to, user) = (allocation.session.made_by, allocation.session.credential.clone());
+            let (to, user) = (allocation.made_by(), allocation.session.credential.clone());
             allocation.session.opening = Some(opening);
             self.refuse(&to, &user, &code.into());
             self.end(now, key, EndReason::Expired);
@@ -319,7 +323,7 @@ impl Server {
     fn answer_allocate(&mut self, key: u32) {
         let allocation = &self.allocations[key as usize];
         let session = &allocation.session;
-        self.outbox.succeed(&session.made_by, &session.credential.key, |mut message| {
+        self.outbox.succeed(&allocation.made_by(), &session.credential.key, |mut message| {
             for address in allocation.addresses() {
                 message = message.attribute(&XorRelayedAddress(address));
             }

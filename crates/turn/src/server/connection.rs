@@ -15,7 +15,7 @@ use rand_chacha::rand_core::Rng;
 use slab::Slab;
 
 use super::Server;
-use super::allocation::RelayOwner;
+use super::allocation::{RelayOwner, relax};
 use super::clients::Owner;
 use super::credentials::Credential;
 use super::deadlines::Timer;
@@ -75,7 +75,7 @@ impl Server {
         let key = self.owned(to, user)?;
         let XorPeerAddress(peer) = request.attribute()?.ok_or(ErrorCode::BAD_REQUEST)?;
         let allocation = &self.allocations[key as usize];
-        if allocation.session.transport != RelayTransport::Tcp {
+        if allocation.transport != RelayTransport::Tcp {
             return Err(ErrorCode::BAD_REQUEST.into());
         }
         self.check_peer_of(key, peer)?;
@@ -272,6 +272,7 @@ impl Server {
 
     fn remove(&mut self, key: u32) -> Option<ConnectionId> {
         let connection = self.connections.slab.try_remove(key as usize)?;
+        relax(&mut self.connections.slab);
         self.connections.by_id.remove(&connection.id.0);
         self.deadlines.remove(connection.deadline, Timer::Connection(key));
         if let State::Spliced(client) = connection.state {

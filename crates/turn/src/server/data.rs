@@ -55,7 +55,7 @@ impl Server {
         let client = FiveTuple::new(datagram.transport, datagram.local, datagram.remote);
         let key = self.clients.allocation(&client).ok_or(Error::NotAllocated)?;
         let allocation = &self.allocations[key as usize];
-        if now >= allocation.expires || allocation.session.transport != RelayTransport::Udp {
+        if now >= allocation.expires || allocation.transport != RelayTransport::Udp {
             return Err(Error::NotAllocated);
         }
         if message.unknown_required(is_known).next().is_some() {

@@ -93,12 +93,12 @@ impl Server {
             return Err(ALLOCATION_MISMATCH.into());
         }
         let key = self.key_of_ticket(ticket).ok_or(ALLOCATION_MISMATCH)?;
-        let Allocation { client: from, session, .. } = &self.allocations[key as usize];
+        let Allocation { client: from, transport, session, .. } = &self.allocations[key as usize];
         let from = *from;
         if session.credential.user != user.user {
             return Err(WRONG_CREDENTIALS.into());
         }
-        if session.transport == RelayTransport::Tcp && to.client.transport != Transport::Tcp {
+        if *transport == RelayTransport::Tcp && to.client.transport != Transport::Tcp {
             return Err(ErrorCode::BAD_REQUEST.into());
         }
         if request.attribute()? == Some(Lifetime(0)) {
@@ -108,7 +108,7 @@ impl Server {
         }
         let granted = wanted_lifetime(request, self.config.max_lifetime)?;
         self.charge_address(now, key, to)?;
-        let ticket = self.fresh_ticket(Some(to.transaction_id));
+        let ticket = self.fresh_ticket(Some(to.to.transaction_id));
         let Self { allocations, clients, config, .. } = self;
         let allocation = &mut allocations[key as usize];
         // What was allowed there and then must be allowed here and now.
@@ -140,7 +140,7 @@ impl Server {
     pub(super) fn accepts_ticket(&self, key: u32, to: &ReplyTo, ticket: &[u8]) -> bool {
         let ours = self.allocations[key as usize].session.ticket;
         ours.is_some_and(|ours| {
-            ours.moved_by == Some(to.transaction_id) || crypto::equal(&ours.text(key), ticket)
+            ours.moved_by == Some(to.to.transaction_id) || crypto::equal(&ours.text(key), ticket)
         })
     }
 

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use super::allocation::relax;
+
 use crate::Quota;
 
 /// Over this time bandwidth is averaged: what an idle account has saved up.
@@ -112,6 +114,7 @@ impl<K: Ord + Clone> Accounts<K> {
     fn remove(&mut self, index: u32) {
         let account = self.accounts.remove(index as usize);
         self.by_key.remove(&account.key);
+        relax(&mut self.accounts);
     }
 
     /// Whether this account is `key`'s.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use headwater_stun::Message;
 
 use super::Server;
+use super::allocation::relax;
 use super::credentials::Credential;
 use super::deadlines::Timer;
 use super::outbox::ReplyTo;
@@ -73,8 +74,9 @@ impl Server {
     fn close_relay(&mut self, key: u32, family: usize) {
         let allocation = &mut self.allocations[key as usize];
         let Some(relay) = allocation.relays[family].take() else { return };
-        self.relays.remove(relay.id);
-        self.events.push_back(Event::CloseRelay { relay: relay.id });
+        allocation.session.relayed[family] = None;
+        self.relays.remove(relay);
+        self.events.push_back(Event::CloseRelay { relay });
     }
 
     /// Ends an allocation, whether it was open or not.
@@ -84,6 +86,7 @@ impl Server {
         connections.into_iter().flatten().for_each(|connection| self.close_connection(connection));
         (0..2).for_each(|family| self.close_relay(key, family));
         let Some(allocation) = self.allocations.try_remove(key as usize) else { return };
+        relax(&mut self.allocations);
         if allocation.attached {
             self.clients.remove(&allocation.client);
         }
@@ -99,7 +102,7 @@ impl Server {
             }
             None => {
                 self.counters.allocations_ended += 1;
-                let user = allocation.session.credential.user;
+                let user = allocation.session.credential.user.clone();
                 self.events.push_back(Event::Ended { client: allocation.client, user, reason });
             }
         }
@@ -126,16 +129,13 @@ impl Server {
         if let Some(opening) = &mut session.opening {
             // The owner took too long: what it has opened by now will do.
             opening.awaited = 0;
-            let late: Vec<_> = (0..2)
-                .filter(|family| allocation.relays[*family].is_some_and(|it| it.address.is_none()))
-                .collect();
-            if let Some(family) = late.first() {
-                session.refused = Some(AddressErrorCode {
-                    family: [Family::V4, Family::V6][*family],
-                    code: INSUFFICIENT_CAPACITY.code(),
-                });
-            }
-            late.into_iter().for_each(|family| self.close_relay(key, family));
+            let late = [Family::V4, Family::V6].map(|family| {
+                let place = family as usize;
+                let is_late = allocation.relays[place].is_some() && session.relayed[place].is_none();
+                is_late.then_some(AddressErrorCode { family, code: INSUFFICIENT_CAPACITY.code() })
+            });
+            session.refused = late.into_iter().flatten().last().or(session.refused);
+            late.into_iter().flatten().for_each(|it| self.close_relay(key, it.family as usize));
             self.finish_opening(now, key);
         } else {
             self.end(now, key, EndReason::Expired);

@@ -7,6 +7,7 @@ mod errors;
 mod expiry;
 mod families;
 mod happy;
+mod hostile;
 mod mobility;
 mod network;
 mod peers;

@@ -140,7 +140,7 @@ impl World {
             None => {}
             Some(Err(error)) => self.server.relay_opened(self.now, relay, Err(error)),
             Some(Ok(())) => {
-                self.next_port += 2;
+                self.next_port = self.next_port.wrapping_add(2);
                 let ip = if family == Family::V4 { "198.51.100.1" } else { "2600::1" };
                 let address = SocketAddr::new(ip.parse().expect("an address"), self.next_port);
                 self.relays.insert(relay, address);

@@ -1,5 +1,5 @@
-//! `ice_agent`, our full agent on real sockets, against aioice: both roles, trickle, restart, consent; and against itself
-//! over TCP, which aioice doesn't have.
+//! `ice_agent`, our full agent on real sockets, against aioice and libnice: both roles, trickle, restart, consent; TCP and
+//! renomination against libnice, since aioice has neither.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -32,6 +32,12 @@ impl Peer {
         let mut command = Command::new(python().expect("Python with aioice"));
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/py/aioice_peer.py")).arg(role);
         Self::start("aioice", command)
+    }
+
+    fn libnice(role: &str, more: &[&str]) -> Self {
+        let mut command = Command::new(python().expect("Python"));
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/py/nice_peer.py")).arg(role).args(more);
+        Self::start("libnice", command)
     }
 
     fn start(name: &str, command: Command) -> Self {
@@ -106,7 +112,7 @@ fn aioice_is_nominated_by_us() {
         introduce(&mut ours, &mut aioice);
         are_connected(&mut ours, &mut aioice);
         // Both have IPv6 and IPv4, and we prefer IPv6.
-        let selected = ours.lines().into_iter().filter(|it| it.starts_with("selected ")).next_back();
+        let selected = ours.lines().into_iter().rfind(|it| it.starts_with("selected "));
         let selected = selected.expect("a path");
         assert!(selected.contains(&format!("[{IPV6}]")), "{selected}");
     });
@@ -200,6 +206,101 @@ fn consent_goes_on_in_both_directions() {
         let is_closed = |line: &str| line == "closed ConsentExpired";
         ours.process.log().wait_for("consent ends", CONSENT_EXPIRY + LIMIT, is_closed).expect("it ends");
         assert!(started.elapsed() > CONSENT_EXPIRY / 2, "{:?}", started.elapsed());
+    });
+}
+
+/// Both are ready, and along which path we send.
+fn are_ready(ours: &mut Peer, libnice: &mut Peer) -> String {
+    libnice.next("libnice is ready", |line| line.starts_with("ready by "));
+    ours.next("we connect", |line| line == "nominated");
+    talk(ours, libnice, "hello");
+    ours.lines().into_iter().rfind(|it| it.starts_with("selected ")).expect("a path")
+}
+
+fn other(role: &str) -> &str {
+    if role == "controlling" { "controlled" } else { "controlling" }
+}
+
+#[test]
+fn libnice_and_we_connect_whoever_nominates_how() {
+    isolated_once(|| {
+        for (role, of_ours, of_libnice) in [
+            ("controlling", &[][..], &[][..]),
+            ("controlling", &["--aggressive"], &[]),
+            ("controlled", &[], &[]),
+            ("controlled", &[], &["regular"]),
+        ] {
+            let (mut ours, mut libnice) = (Peer::ours(role, of_ours), Peer::libnice(other(role), of_libnice));
+            introduce(&mut ours, &mut libnice);
+            let path = are_ready(&mut ours, &mut libnice);
+            println!("{role} {of_ours:?} {of_libnice:?}: {path}");
+        }
+    });
+}
+
+#[test]
+fn libnice_and_we_connect_over_tcp_whoever_opens_the_connection() {
+    isolated_once(|| {
+        for role in ["controlling", "controlled"] {
+            for kept in ["tcptype active", "tcptype passive", "tcptype "] {
+                let (mut ours, mut libnice) =
+                    (Peer::ours(role, &["--tcp"]), Peer::libnice(other(role), &["tcp", "regular"]));
+                let is_kept = |it: &String| !it.starts_with("candidate ") || it.contains(kept);
+                let of_ours: Vec<_> = ours.description().into_iter().filter(is_kept).collect();
+                let of_libnice = libnice.description();
+                ours.tell(&of_libnice);
+                libnice.tell(&of_ours);
+                let path = are_ready(&mut ours, &mut libnice);
+                println!("{role}, {kept}: {path}");
+                assert!(path.starts_with("selected Tcp "), "{path}");
+            }
+        }
+    });
+}
+
+#[test]
+fn libnice_and_we_restart_and_go_on() {
+    isolated_once(|| {
+        for (role, of_ours, of_libnice) in [
+            ("controlling", &[][..], &["regular"][..]),
+            ("controlled", &[], &["regular"]),
+            ("controlling", &["--tcp"], &["regular", "tcp"]),
+        ] {
+            let (mut ours, mut libnice) = (Peer::ours(role, of_ours), Peer::libnice(other(role), of_libnice));
+            introduce(&mut ours, &mut libnice);
+            are_ready(&mut ours, &mut libnice);
+            ours.say("restart");
+            libnice.say("restart");
+            introduce(&mut ours, &mut libnice);
+            ours.next("the nomination", |line| line == "nominated");
+            talk(&mut ours, &mut libnice, "again");
+        }
+    });
+}
+
+#[test]
+fn a_better_path_that_comes_later_is_nominated_with_a_number_and_libnice_follows() {
+    isolated_once(|| {
+        let (mut ours, mut libnice) = (
+            Peer::ours("controlling", &["--renomination"]),
+            Peer::libnice("controlled", &["regular", "renomination"]),
+        );
+        // IPv6 first. The path by IPv4, to which libnice gives a higher priority, is found when the nomination is over.
+        let ip = IPV4.to_string();
+        let split = |of: Vec<String>| -> (Vec<String>, Vec<String>) {
+            of.into_iter().filter(|it| it != "end-of-candidates").partition(|it| !it.contains(&ip))
+        };
+        let (of_ours, of_ours_later) = split(ours.description());
+        let (of_libnice, of_libnice_later) = split(libnice.description());
+        libnice.tell(&of_ours);
+        ours.tell(&of_libnice);
+        let path = are_ready(&mut ours, &mut libnice);
+        assert!(!path.contains(&ip), "{path}");
+        libnice.tell(&of_ours_later);
+        ours.tell(&of_libnice_later);
+        ours.next("a better path", |line| line.starts_with("selected ") && line.contains(&ip));
+        libnice.next("the same", |line| line.starts_with("ready by ") && line.contains(&ip));
+        talk(&mut ours, &mut libnice, "after it");
     });
 }
 

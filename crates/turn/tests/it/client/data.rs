@@ -60,6 +60,32 @@ fn the_df_bit_is_asked_for_with_each_indication() {
 }
 
 #[test]
+fn data_costs_no_allocation() {
+    let mut stage = Stage::allocated(Transport::Udp, AllocateOptions::default());
+    stage.client.permit(stage.now, peer().ip()).expect("allocated");
+    stage.serve();
+    let indication =
+        indication(DATA, |it| it.attribute(&XorPeerAddress(peer())).attribute(&Data(&[7; 1200])));
+    let (mut out, now) = (Vec::with_capacity(4096), stage.now);
+    for with_channel in [false, true] {
+        if with_channel {
+            stage.client.bind_channel(stage.now, peer()).expect("allocated");
+            stage.serve();
+        }
+        let from_peer = if with_channel { b"\x40\x00\x00\x05hello".to_vec() } else { indication.clone() };
+        let info = allocation_counter::measure(|| {
+            for _ in 0..1000 {
+                out.clear();
+                stage.client.wrap(now, peer(), &[7; 1200], &mut out).expect("permitted");
+                assert!(stage.data(&from_peer).expect("permitted").is_some());
+                assert!(stage.client.poll_transmit(now, &mut out).is_none());
+            }
+        });
+        assert_eq!(info.count_total, 0, "with a channel: {with_channel}");
+    }
+}
+
+#[test]
 fn more_than_a_datagram_holds_is_refused() {
     let mut stage = Stage::allocated(Transport::Udp, AllocateOptions::default());
     stage.client.permit(stage.now, peer().ip()).expect("allocated");
