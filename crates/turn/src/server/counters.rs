@@ -92,6 +92,14 @@ impl Traffic {
 }
 
 impl Drops {
+    /// All of them.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        let Self { malformed, unexpected, not_allocated, not_permitted, forbidden, over_quota, overloaded } =
+            self;
+        *malformed + *unexpected + *not_allocated + *not_permitted + *forbidden + *over_quota + *overloaded
+    }
+
     pub(super) const fn note(&mut self, why: Error) {
         let count = match why {
             Error::Malformed(_) => &mut self.malformed,
