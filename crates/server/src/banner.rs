@@ -14,7 +14,7 @@ pub(crate) struct Banner<'a> {
     pub(crate) https: bool,
     pub(crate) media: &'a [SocketAddr],
     pub(crate) advertised: &'a [SocketAddr],
-    /// Names that `--advertise` gave: better in URLs than addresses.
+    /// Names that `--advertise` and `--acme` gave: better in URLs than addresses.
     pub(crate) names: &'a [String],
     pub(crate) publish_token: Option<&'a str>,
     pub(crate) watch_token: Option<&'a str>,
@@ -68,7 +68,7 @@ impl Banner<'_> {
         if off_loopback && !self.https {
             warnings.push(
                 "browsers give camera and screen only to https:// pages (and localhost). Start with \
-                 --tls-cert FILE --tls-key FILE, or with --tls self-signed to try it out."
+                 --acme DOMAIN, with --tls-cert FILE --tls-key FILE, or with --tls self-signed to try it out."
                     .to_owned(),
             );
         }
@@ -85,7 +85,8 @@ impl Banner<'_> {
             let known: Vec<IpAddr> = self.advertised.iter().map(SocketAddr::ip).collect();
             hosts = url_hosts(self.http, &known);
         }
-        hosts
+        let default_port = if self.https { ":443" } else { ":80" };
+        hosts.iter().map(|host| host.strip_suffix(default_port).unwrap_or(host).to_owned()).collect()
     }
 
     fn publish_url(&self, host: &str) -> String {
@@ -139,6 +140,16 @@ mod tests {
         assert!(text.contains("http://127.0.0.1:8080/publish/live\n"), "{text}");
         assert!(text.contains("http://127.0.0.1:8080/watch/live\n"), "{text}");
         assert!(!text.contains("Warning"), "{text}");
+    }
+
+    #[test]
+    fn the_usual_port_is_left_out() {
+        let addresses = ["192.168.1.7:443".parse().unwrap()];
+        let names = ["live.example".to_owned()];
+        let banner = Banner { https: true, names: &names, ..banner("0.0.0.0:443", &addresses) };
+        assert!(banner.text().contains("https://live.example/watch/live\n"), "{}", banner.text());
+        let banner = Banner { names: &[], ..banner };
+        assert!(banner.text().contains("https://192.168.1.7/watch/live\n"), "{}", banner.text());
     }
 
     #[test]

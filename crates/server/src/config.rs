@@ -2,6 +2,7 @@
 
 mod choices;
 mod options;
+mod tls;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
@@ -14,6 +15,9 @@ use thiserror::Error;
 
 pub(crate) use choices::{DtlsMode, TakeoverRule, TlsMode};
 pub(crate) use options::{Action, Cli, Options};
+pub(crate) use tls::{AcmeSettings, Tls};
+
+use tls::TlsChoice;
 
 const DEFAULT_HTTP: &str = "127.0.0.1:8080";
 const DEFAULT_MEDIA_PORT: u16 = 8189;
@@ -52,6 +56,15 @@ struct File {
     #[serde(alias = "tls-key")]
     tls_key: Option<PathBuf>,
     tls: Option<TlsMode>,
+    acme: Vec<String>,
+    #[serde(alias = "acme-contact")]
+    acme_contact: Vec<String>,
+    #[serde(alias = "acme-cache")]
+    acme_cache: Option<PathBuf>,
+    #[serde(alias = "acme-directory")]
+    acme_directory: Option<String>,
+    #[serde(alias = "acme-root")]
+    acme_root: Option<PathBuf>,
     log: Option<String>,
     limits: Limits,
     #[serde(alias = "ice-servers")]
@@ -101,14 +114,6 @@ pub(crate) struct IceServer {
     pub(crate) url: String,
     pub(crate) username: Option<String>,
     pub(crate) credential: Option<String>,
-}
-
-/// How HTTP is served.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Tls {
-    Off,
-    SelfSigned,
-    Files { cert: PathBuf, key: PathBuf },
 }
 
 /// The settings in force.
@@ -168,7 +173,7 @@ impl Config {
     }
 
     fn merge(options: Options, file: File) -> Result<Self, ConfigError> {
-        let tls = choose_tls(&options, &file)?;
+        let tls = TlsChoice::of_options(&options).or(TlsChoice::of_file(&file)).check()?;
         let listen = choose_listen(&options, &file)?;
         let config = Self {
             listen,
@@ -249,11 +254,7 @@ impl Config {
     /// The settings as TOML, tokens and credentials hidden.
     pub(crate) fn to_toml(&self) -> String {
         let hidden = |secret: &Option<String>| secret.as_ref().map(|_| "(hidden)".to_owned());
-        let (tls, tls_cert, tls_key) = match &self.tls {
-            Tls::Off => (Some(TlsMode::Off), None, None),
-            Tls::SelfSigned => (Some(TlsMode::SelfSigned), None, None),
-            Tls::Files { cert, key } => (None, Some(cert.clone()), Some(key.clone())),
-        };
+        let tls = TlsChoice::from(&self.tls);
         let ice_servers = self
             .ice_servers
             .iter()
@@ -277,8 +278,6 @@ impl Config {
             portable: self.portable,
             no_turn: self.no_turn,
             tls,
-            tls_cert,
-            tls_key,
             log: self.log.clone(),
             limits: self.limits.clone(),
             ice_servers,
@@ -305,9 +304,8 @@ struct Printed {
     no_gso: bool,
     portable: bool,
     no_turn: bool,
-    tls: Option<TlsMode>,
-    tls_cert: Option<PathBuf>,
-    tls_key: Option<PathBuf>,
+    #[serde(flatten)]
+    tls: TlsChoice,
     log: String,
     limits: Limits,
     ice_servers: Vec<IceServer>,
@@ -337,25 +335,6 @@ fn choose_listen(options: &Options, file: &File) -> Result<Vec<SocketAddr>, Conf
             Err(invalid("listen", format!("takes the place of {other}: leave one of the two out")))
         }
         None => Ok(listen),
-    }
-}
-
-/// A source that says anything about TLS decides about it whole: a flag `--tls off` is not mixed with the
-/// file's certificate.
-fn choose_tls(options: &Options, file: &File) -> Result<Tls, ConfigError> {
-    let given = (options.tls, options.tls_cert.clone(), options.tls_key.clone());
-    let given = if given == (None, None, None) {
-        (file.tls, file.tls_cert.clone(), file.tls_key.clone())
-    } else {
-        given
-    };
-    match given {
-        (None | Some(TlsMode::Off), None, None) => Ok(Tls::Off),
-        (Some(TlsMode::SelfSigned), None, None) => Ok(Tls::SelfSigned),
-        (None, Some(cert), Some(key)) => Ok(Tls::Files { cert, key }),
-        (None, Some(_), None) => Err(invalid("tls_key", "is needed beside tls_cert")),
-        (None, None, Some(_)) => Err(invalid("tls_cert", "is needed beside tls_key")),
-        (Some(_), ..) => Err(invalid("tls", "either tls or tls_cert and tls_key, not both")),
     }
 }
 

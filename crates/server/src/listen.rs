@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -153,10 +153,15 @@ impl Connection<'_> {
     }
 
     /// Inside TLS: the client says what it wants (RFC 7301), or its first bytes do.
-    async fn secured(mut self, stream: TlsStream<Replay<TcpStream>>, local: SocketAddr) {
+    async fn secured(mut self, mut stream: TlsStream<Replay<TcpStream>>, local: SocketAddr) {
         match stream.get_ref().1.alpn_protocol() {
             Some(name) if tls::TURN_ALPN.contains(&name) => {
                 return self.stream(stream, StreamKind::Turn, local).await;
+            }
+            Some(tls::ACME_ALPN) => {
+                // The certificate was the answer; TLS 1.3 has sent it only now.
+                let _ = timeout(TLS_TIMEOUT, stream.shutdown()).await;
+                return;
             }
             Some(_) => return self.http(stream).await,
             None => (),

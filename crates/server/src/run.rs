@@ -29,6 +29,9 @@ use crate::{address, seed};
 /// How long the node may take to tell its peers that it ends.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// Where TLS-ALPN-01 comes to, whatever our own port is (RFC 8737 §3).
+const HTTPS_PORT: u16 = 443;
+
 /// Why the server does not run.
 #[derive(Error, Debug)]
 pub(crate) enum Failure {
@@ -95,8 +98,15 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let turn_secret = (!config.no_turn).then(seed::token);
     let node = Node::start(node_config(config, &ports, advertise, turn_secret.as_deref()))?;
     let (media, advertised) = (node.media_addresses(), node.advertised());
-    let names: Vec<String> =
+    let mut names: Vec<String> =
         config.advertise.iter().filter(|name| name.parse::<IpAddr>().is_err()).cloned().collect();
+    if let Tls::Acme(acme) = &config.tls {
+        names.extend(acme.domains.iter().filter(|domain| !config.advertise.contains(domain)).cloned());
+        if config.tcp().iter().all(|address| address.port() != HTTPS_PORT) {
+            let (domains, ours) = (&acme.domains, ports.first.port());
+            warn!(?domains, ours, "acme: the authority connects to port 443 of the domains: lead it here");
+        }
+    }
     let addresses: Vec<IpAddr> = advertised.iter().map(SocketAddr::ip).collect();
     let identity = tls::identity(&config.tls, &names, &addresses)?;
 
@@ -104,7 +114,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let turn = turn_secret.map(|secret| {
         let mut turn = Turn::new(secret, &advertised, &node.advertised_tcp());
         // A certificate that was made here is trusted by nobody, and a browser asks no one.
-        turn.tls_port = matches!(config.tls, Tls::Files { .. }).then_some(ports.first.port());
+        turn.tls_port = matches!(config.tls, Tls::Files { .. } | Tls::Acme(_)).then_some(ports.first.port());
         turn.name = names.first().cloned();
         turn
     });

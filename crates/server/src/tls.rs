@@ -1,8 +1,10 @@
-//! TLS: certificates from files, or one made at each start.
+//! TLS: certificates from files, from an authority (ACME), or one made at each start.
 
+mod acme;
 mod current;
 mod files;
 
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::CertifiedKey;
 use thiserror::Error;
 
+use self::acme::Acme;
 use self::current::Current;
 use self::files::Files;
 use crate::config::Tls;
@@ -28,6 +31,9 @@ const BACKDATING: Duration = Duration::from_secs(24 * 3600);
 /// RFC 7443: TURN and STUN's NAT discovery. Both are served by the same.
 pub(crate) const TURN_ALPN: [&[u8]; 2] = [b"stun.turn", b"stun.nat-discovery"];
 
+/// RFC 8737 §6.2: an authority that checks a domain. It is shown a certificate and told nothing.
+pub(crate) const ACME_ALPN: &[u8] = b"acme-tls/1";
+
 /// Why HTTPS cannot be served.
 #[derive(Error, Debug)]
 pub(crate) enum TlsError {
@@ -39,6 +45,10 @@ pub(crate) enum TlsError {
     Pair { cert: PathBuf, key: PathBuf, error: rustls::Error },
     #[error("the certificate and the key cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
+    #[error("{folder}: {error}")]
+    Folder { folder: PathBuf, error: io::Error },
+    #[error("no root certificates to trust an authority by: install ca-certificates, or see acme_root")]
+    NoRoots,
     #[error("cannot make a certificate: {0}")]
     Generation(#[from] rcgen::Error),
 }
@@ -56,6 +66,7 @@ pub(crate) enum Upkeep {
     /// It lives as long as the process.
     None,
     Files(Files),
+    Acme(Acme),
 }
 
 impl Upkeep {
@@ -64,6 +75,7 @@ impl Upkeep {
         match self {
             Self::None => (),
             Self::Files(files) => files.watch().await,
+            Self::Acme(acme) => acme.keep().await,
         }
     }
 }
@@ -78,8 +90,13 @@ pub(crate) fn identity(
         Tls::Off => Ok(None),
         Tls::Files { cert, key } => {
             let files = Files::read(cert, key)?;
-            let config = server_config(files.current())?;
+            let config = server_config(files.current(), false)?;
             Ok(Some(Identity { config, fingerprint: None, upkeep: Upkeep::Files(files) }))
+        }
+        Tls::Acme(settings) => {
+            let acme = Acme::new(settings)?;
+            let config = server_config(acme.current(), true)?;
+            Ok(Some(Identity { config, fingerprint: None, upkeep: Upkeep::Acme(acme) }))
         }
         Tls::SelfSigned => self_signed(names, addresses).map(Some),
     }
@@ -106,17 +123,18 @@ fn self_signed(names: &[String], addresses: &[IpAddr]) -> Result<Identity, TlsEr
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
     let current = Current::new(CertifiedKey::from_der(vec![der], key, &default_provider())?);
     let fingerprint = Some(fingerprint.join(":"));
-    Ok(Identity { config: server_config(current)?, fingerprint, upkeep: Upkeep::None })
+    Ok(Identity { config: server_config(current, false)?, fingerprint, upkeep: Upkeep::None })
 }
 
 /// HTTP/1.1 only: the signalling is small, and HTTP/2's multiplexing is one more thing to attack. A client that
 /// offers more gets it, too.
-fn server_config(current: Arc<Current>) -> Result<Arc<ServerConfig>, TlsError> {
+fn server_config(current: Arc<Current>, acme: bool) -> Result<Arc<ServerConfig>, TlsError> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(current);
-    config.alpn_protocols = [&b"http/1.1"[..]].iter().chain(&TURN_ALPN).map(|name| name.to_vec()).collect();
+    let names = [&b"http/1.1"[..]].into_iter().chain(TURN_ALPN).chain(acme.then_some(ACME_ALPN));
+    config.alpn_protocols = names.map(<[u8]>::to_vec).collect();
     Ok(Arc::new(config))
 }
 

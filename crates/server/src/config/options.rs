@@ -124,6 +124,21 @@ pub(crate) struct Options {
     /// HTTPS with a certificate made at each start
     #[arg(long, env = "HEADWATER_TLS", value_name = "MODE")]
     pub(super) tls: Option<TlsMode>,
+    /// Domain to get a certificate for by itself (ACME, TLS-ALPN-01: must lead to port 443 of this server), repeatable
+    #[arg(long, env = "HEADWATER_ACME", value_name = "DOMAIN", value_delimiter = ',')]
+    pub(super) acme: Vec<String>,
+    /// Mail address that the authority may write to, repeatable
+    #[arg(long, env = "HEADWATER_ACME_CONTACT", value_name = "MAIL", value_delimiter = ',')]
+    pub(super) acme_contact: Vec<String>,
+    /// Folder for the ACME account and the certificate
+    #[arg(long, env = "HEADWATER_ACME_CACHE", value_name = "DIR")]
+    pub(super) acme_cache: Option<PathBuf>,
+    /// The authority's directory [default: Let's Encrypt]
+    #[arg(long, env = "HEADWATER_ACME_DIRECTORY", value_name = "URL")]
+    pub(super) acme_directory: Option<String>,
+    /// Root certificate (PEM) to trust the authority's directory by [default: the system's]
+    #[arg(long, env = "HEADWATER_ACME_ROOT", value_name = "FILE")]
+    pub(super) acme_root: Option<PathBuf>,
     /// Log filter, as in RUST_LOG [default: info]
     #[arg(long, env = "HEADWATER_LOG", value_name = "FILTER")]
     pub(super) log: Option<String>,

@@ -164,8 +164,30 @@ fn tls_flags_replace_the_files_whole_choice() {
 }
 
 #[test]
+fn acme_settings_come_together_and_are_printed() {
+    let config =
+        merge(&["--acme", "Live.Example", "--acme-cache", "d", "--acme-contact", "me@x"], FILE).unwrap();
+    let expected = AcmeSettings {
+        domains: vec!["live.example".to_owned()],
+        contact: vec!["mailto:me@x".to_owned()],
+        cache: "d".into(),
+        directory: "https://acme-v02.api.letsencrypt.org/directory".to_owned(),
+        root: None,
+    };
+    assert_eq!(config.tls, Tls::Acme(expected), "the flags' choice, not the file's");
+    let printed = config.to_toml();
+    assert!(printed.contains("acme = [\"live.example\"]\n") && !printed.contains("\ntls"), "{printed}");
+    let file = "acme = [\"a.example\", \"b.example\"]\nacme_cache = \"d\"\nacme_directory = \"https://ca\"\nacme-root = \"r.pem\"";
+    let from_file = merge(&[], file).unwrap();
+    let Tls::Acme(acme) = &from_file.tls else { panic!("{:?}", from_file.tls) };
+    assert_eq!((acme.domains.len(), acme.directory.as_str()), (2, "https://ca"));
+    let again = toml::from_str(&from_file.to_toml()).unwrap();
+    assert_eq!(Config::merge(Options::default(), again).unwrap().tls, from_file.tls);
+}
+
+#[test]
 fn refusals_name_the_key() {
-    let table: [(&[&str], &str, &[&str]); 27] = [
+    let table: [(&[&str], &str, &[&str]); 33] = [
         (&[], "htp = \"x\"", &["htp", "test.toml, line 1"]),
         (&[], "http = \"127.0.0.1:1\"\n[limits]\nstrems = 1", &["strems", "line 3"]),
         (&[], "[[ice_servers]]\nurl = \"stun:x\"\nuser = \"u\"", &["user"]),
@@ -189,6 +211,12 @@ fn refusals_name_the_key() {
         (&["--tls-key", "k"], "", &["tls_cert"]),
         (&["--tls", "self-signed", "--tls-cert", "c", "--tls-key", "k"], "", &["tls"]),
         (&["--advertise", ""], "", &["advertise"]),
+        (&["--acme", "a.example"], "", &["acme_cache"]),
+        (&["--acme", "*.example", "--acme-cache", "d"], "", &["acme", "*.example"]),
+        (&["--acme", "192.0.2.1", "--acme-cache", "d"], "", &["acme", "192.0.2.1"]),
+        (&["--acme", "a.example", "--acme-cache", "d", "--tls", "self-signed"], "", &["acme", "tls"]),
+        (&["--acme", "a", "--acme-cache", "d", "--acme-directory", "http://x"], "", &["acme_directory"]),
+        (&["--acme-contact", "me@x"], "", &["acme_contact", "acme"]),
         (&["--listen", "0.0.0.0:1", "--http", "0.0.0.0:2"], "", &["listen", "http"]),
         (&["--listen", "0.0.0.0:1", "--media", "0.0.0.0:2"], "", &["listen", "media"]),
         (&["--listen", "0.0.0.0:1"], "http = \"0.0.0.0:2\"", &["listen", "http"]),

@@ -1,18 +1,12 @@
-use std::io;
 use std::net::Ipv4Addr;
 
 use axum::routing::{get, post};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_rustls::client::TlsStream;
 
 use super::*;
 use crate::places::ConnectionLimits;
 use crate::streams::tests::Fake;
-use crate::tests::server;
+use crate::tests::{gullible, server};
 
 const HELLO: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -173,21 +167,6 @@ async fn stun_goes_to_the_node_on_a_plain_port_and_on_an_https_port() {
     }
 }
 
-/// A client that takes any certificate.
-async fn tls_client(address: SocketAddr, alpn: &[&[u8]]) -> io::Result<TlsStream<TcpStream>> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Gullible(provider)))
-        .with_no_client_auth();
-    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    let stream = TcpStream::connect(address).await.unwrap();
-    let name = "localhost".try_into().unwrap();
-    tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await
-}
-
 #[tokio::test]
 async fn inside_tls_the_client_says_what_it_speaks() {
     let running = start(9, true).await;
@@ -207,7 +186,7 @@ async fn inside_tls_the_client_says_what_it_speaks() {
     ];
     for (alpn, bytes, kind) in table {
         let before = running.node.opened().len();
-        let mut client = tls_client(running.address, alpn).await.unwrap();
+        let mut client = gullible::connect(running.address, "localhost", alpn).await.unwrap();
         if let Some(kind) = kind {
             assert!(echoed(&mut client, bytes).await, "{alpn:?}");
             assert_eq!(running.node.opened()[before].0, kind);
@@ -219,13 +198,16 @@ async fn inside_tls_the_client_says_what_it_speaks() {
             assert_eq!(running.node.opened().len(), before);
         }
     }
-    assert!(tls_client(running.address, &[b"imap"]).await.is_err(), "RFC 7301 §3.2: nothing in common");
+    assert!(
+        gullible::connect(running.address, "localhost", &[b"imap"]).await.is_err(),
+        "RFC 7301 §3.2: nothing in common"
+    );
 }
 
 #[tokio::test]
 async fn tls_inside_tls_and_tls_where_there_is_none_are_dropped() {
     let running = start(4, true).await;
-    let mut client = tls_client(running.address, &[]).await.unwrap();
+    let mut client = gullible::connect(running.address, "localhost", &[]).await.unwrap();
     client.write_all(b"\x16\x03\x01\x00\x05hello").await.unwrap();
     assert!(!matches!(client.read(&mut [0]).await, Ok(1)));
     let running = start(4, false).await;
@@ -254,43 +236,4 @@ async fn a_stop_ends_connections_that_have_said_nothing() {
     assert_eq!(ask(&mut silent, "", "never").await, "");
     running.served.await.unwrap();
     assert!(started.elapsed() < DRAIN);
-}
-
-/// Whoever it is.
-#[derive(Debug)]
-struct Gullible(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Gullible {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod cors;
+pub(crate) mod gullible;
 mod hostile;
 mod pages;
 mod whep;

@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn leaf(files: &Files) -> Vec<u8> {
-        files.current.get().cert[0].to_vec()
+        files.current.get().unwrap().cert[0].to_vec()
     }
 
     fn der(pem: &str) -> Vec<u8> {
