@@ -13,4 +13,5 @@ mod network;
 mod peers;
 mod quotas;
 mod relays;
+mod together;
 mod world;

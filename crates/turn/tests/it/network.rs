@@ -227,7 +227,7 @@ fn data_flows_by_indications_and_by_a_channel() {
         ),
         "{events:?}"
     );
-    world.say(|client, now| client.close(now));
+    world.say(Client::close);
     world.network.advance(Duration::from_secs(1));
     assert_eq!(world.pinger().events.last(), Some(&ClientEvent::Ended(ClientEnd::Closed)));
     assert!(world.server().is_empty());
