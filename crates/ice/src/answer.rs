@@ -9,7 +9,7 @@ use headwater_stun::{
     Attribute, Class, Message, MessageBuilder, Method, ParseError, TransactionId, Transmit,
 };
 
-use crate::attribute::{self, IceControlled, IceControlling, Priority, UseCandidate};
+use crate::attribute::{self, IceControlled, IceControlling, Nomination, Priority, UseCandidate};
 use crate::credentials::{Keyed, is_ufrag};
 use crate::{Error, Path};
 
@@ -69,6 +69,8 @@ pub(crate) struct Check {
     pub(crate) transaction_id: TransactionId,
     pub(crate) priority: Option<u32>,
     pub(crate) use_candidate: bool,
+    /// The number of a renomination; means nothing unless both sides have agreed on that.
+    pub(crate) nomination: Option<u32>,
     /// The peer's tie-breaker if it says that it is controlling.
     pub(crate) controlling: Option<u64>,
     /// The peer's tie-breaker if it says that it is controlled.
@@ -83,6 +85,7 @@ impl Check {
             transaction_id: request.transaction_id(),
             priority: None,
             use_candidate: false,
+            nomination: None,
             controlling: None,
             controlled: None,
             unknown: UnknownAttributes::default(),
@@ -100,6 +103,10 @@ impl Check {
                 }
                 IceControlled::TYPE if check.controlled.is_none() => {
                     check.controlled = Some(IceControlled::parse(raw)?.0);
+                }
+                // An extension that few agree on: one that is malformed is passed over, as unknown ones are.
+                Nomination::TYPE if check.nomination.is_none() => {
+                    check.nomination = Nomination::parse(raw).ok().map(|it| it.0);
                 }
                 Username::TYPE => {}
                 kind => has_unknown |= kind.is_required() && !attribute::is_known(kind),

@@ -1,4 +1,5 @@
-//! The attributes that ICE adds to STUN (RFC 8445 §16.1).
+//! The attributes that ICE adds to STUN (RFC 8445 §16.1), and the one of renomination
+//! (draft-thatcher-ice-renomination-01).
 
 use headwater_stun::attribute::Registration;
 use headwater_stun::{Attribute, AttributeType, ParseError, RawAttribute, TransactionId};
@@ -18,6 +19,11 @@ pub struct IceControlled(pub u64);
 /// ICE-CONTROLLING: the sender is controlling; its tie-breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IceControlling(pub u64);
+
+/// NOMINATION: the controlling agent nominates the pair, and of two nominations the one with the higher number
+/// counts. It stands instead of USE-CANDIDATE or beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nomination(pub u32);
 
 impl<'a> Attribute<'a> for Priority {
     const TYPE: AttributeType = AttributeType(0x0024);
@@ -65,6 +71,18 @@ impl<'a> Attribute<'a> for IceControlling {
     }
 }
 
+impl<'a> Attribute<'a> for Nomination {
+    const TYPE: AttributeType = AttributeType(0xC001);
+
+    fn parse(raw: RawAttribute<'a>) -> Result<Self, ParseError> {
+        raw.array().map(|bytes| Self(u32::from_be_bytes(bytes)))
+    }
+
+    fn emit(&self, _: &TransactionId, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0.to_be_bytes());
+    }
+}
+
 macro_rules! row {
     ($attribute:ident, $name:literal) => {
         Registration::new($attribute::TYPE, $name, |raw, out| {
@@ -79,6 +97,7 @@ pub const TABLE: &[Registration] = &[
     row!(UseCandidate, "USE-CANDIDATE"),
     row!(IceControlled, "ICE-CONTROLLED"),
     row!(IceControlling, "ICE-CONTROLLING"),
+    row!(Nomination, "NOMINATION"),
 ];
 
 /// Whether `kind` is in [`TABLE`].

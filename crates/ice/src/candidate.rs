@@ -8,7 +8,9 @@ use headwater_stun::Transport;
 /// The only component: RTP and RTCP share one (RFC 5761), and so do DTLS and data channels.
 pub(crate) const COMPONENT: u16 = 1;
 /// The local preference of a candidate that is the only one of its family and kind (RFC 8445 §5.1.2.1).
-const LOCAL_PREFERENCE: u16 = 65_535;
+pub(crate) const LOCAL_PREFERENCE: u16 = 65_535;
+/// The port of active TCP candidates: nobody listens there (RFC 6544 §4.5).
+pub(crate) const DISCARD_PORT: u16 = 9;
 
 /// Where a candidate comes from, best first.
 #[non_exhaustive]
@@ -25,13 +27,17 @@ pub enum CandidateKind {
 }
 
 impl CandidateKind {
-    /// The type preference that RFC 8445 §5.1.2.2 recommends.
-    const fn preference(self) -> u32 {
-        match self {
-            Self::Host => 126,
-            Self::PeerReflexive => 110,
-            Self::ServerReflexive => 100,
-            Self::Relayed => 0,
+    /// The type preference: what RFC 8445 §5.1.2.2 recommends, and less over TCP, so that media goes over UDP wherever
+    /// that works (RFC 6544 §4.2). Browsers have the same 90 for TCP.
+    const fn preference(self, transport: Transport) -> u32 {
+        match (self, transport) {
+            (Self::Host, Transport::Tcp) => 90,
+            (Self::PeerReflexive, Transport::Tcp) => 80,
+            (Self::ServerReflexive, Transport::Tcp) => 70,
+            (Self::Host, _) => 126,
+            (Self::PeerReflexive, _) => 110,
+            (Self::ServerReflexive, _) => 100,
+            (Self::Relayed, _) => 0,
         }
     }
 
@@ -120,9 +126,13 @@ impl Candidate {
         Self::new(CandidateKind::Relayed, address, Some(mapped))
     }
 
-    /// A candidate that a peer saw for `base`.
-    pub(crate) fn peer_reflexive(address: SocketAddr, base: SocketAddr) -> Self {
-        Self::new(CandidateKind::PeerReflexive, address, Some(base))
+    /// A candidate of ours that a peer saw for `base`.
+    pub(crate) fn peer_reflexive(transport: Transport, address: SocketAddr, base: SocketAddr) -> Self {
+        let this = Self::new(CandidateKind::PeerReflexive, address, Some(base));
+        match transport {
+            Transport::Tcp => Self { address: Address::Socket(address), ..this.with_tcp(TcpType::Active) },
+            _ => this,
+        }
     }
 
     fn new(kind: CandidateKind, address: SocketAddr, related: Option<SocketAddr>) -> Self {
@@ -130,7 +140,7 @@ impl Candidate {
             foundation: String::new(),
             component: COMPONENT,
             transport: Transport::Udp,
-            priority: priority(kind, LOCAL_PREFERENCE),
+            priority: priority(kind, Transport::Udp, LOCAL_PREFERENCE),
             address: Address::Socket(address),
             kind,
             related,
@@ -141,20 +151,31 @@ impl Candidate {
         this
     }
 
-    /// The same candidate over TCP.
+    /// The same candidate over TCP. An active one gets port 9, since its connections choose theirs (RFC 6544 §4.5).
     #[must_use]
     pub fn with_tcp(mut self, tcp_type: TcpType) -> Self {
         self.transport = Transport::Tcp;
         self.tcp_type = Some(tcp_type);
         self.foundation.insert(0, 't');
-        self
+        if let (TcpType::Active, Address::Socket(address)) = (tcp_type, &mut self.address) {
+            address.set_port(DISCARD_PORT);
+        }
+        self.with_local_preference(LOCAL_PREFERENCE)
     }
 
     /// Sets the local preference, which orders candidates of the same kind. 65,535 by default.
+    ///
+    /// Over TCP the direction comes first (RFC 6544 §4.2), which leaves 13 bits: the highest 8,192 values differ there,
+    /// and all below are alike. [`interleave`](crate::interleave) sets it for a whole list.
     #[must_use]
     pub fn with_local_preference(mut self, preference: u16) -> Self {
-        self.priority = priority(self.kind, preference);
+        self.set_local_preference(preference);
         self
+    }
+
+    pub(crate) fn set_local_preference(&mut self, preference: u16) {
+        let preference = self.tcp_type.map_or(preference, |it| tcp_preference(self.kind, it, preference));
+        self.priority = priority(self.kind, self.transport, preference);
     }
 
     /// The address, if it isn't a name.
@@ -177,13 +198,26 @@ impl Candidate {
 }
 
 /// RFC 8445 §5.1.2.1: `2^24 × type preference + 2^8 × local preference + (256 − component)`.
-pub(crate) const fn priority(kind: CandidateKind, local_preference: u16) -> u32 {
-    (kind.preference() << 24) | ((local_preference as u32) << 8) | (256 - COMPONENT as u32)
+pub(crate) const fn priority(kind: CandidateKind, transport: Transport, local_preference: u16) -> u32 {
+    (kind.preference(transport) << 24) | ((local_preference as u32) << 8) | (256 - COMPONENT as u32)
 }
 
 /// The priority that a candidate of ours would have if a check found it to be peer-reflexive.
-pub(crate) const fn peer_reflexive_priority(base_priority: u32) -> u32 {
-    (CandidateKind::PeerReflexive.preference() << 24) | (base_priority & 0x00FF_FFFF)
+pub(crate) const fn peer_reflexive_priority(transport: Transport, base_priority: u32) -> u32 {
+    (CandidateKind::PeerReflexive.preference(transport) << 24) | (base_priority & 0x00FF_FFFF)
+}
+
+/// RFC 6544 §4.2: `2^13 × direction preference + other preference`. Whoever opens connections gets through more NATs;
+/// behind one, both at once would be best.
+const fn tcp_preference(kind: CandidateKind, tcp_type: TcpType, preference: u16) -> u16 {
+    const OTHER: u16 = (1 << 13) - 1;
+    let is_reflexive = matches!(kind, CandidateKind::ServerReflexive | CandidateKind::PeerReflexive);
+    let direction = match (is_reflexive, tcp_type) {
+        (false, TcpType::Active) | (true, TcpType::SimultaneousOpen) => 6,
+        (false, TcpType::Passive) | (true, TcpType::Active) => 4,
+        (false, TcpType::SimultaneousOpen) | (true, TcpType::Passive) => 2,
+    };
+    (direction << 13) | OTHER.saturating_sub(LOCAL_PREFERENCE - preference)
 }
 
 /// RFC 8445 §5.1.1.3: the same for the same kind and base. FNV-1a keeps it short; a collision only delays the

@@ -8,10 +8,20 @@ use headwater_stun::{
     Class, Due, Message, MessageBuilder, Method, Retransmission, TransactionId, Transmit, Transport,
 };
 
-use crate::attribute::{IceControlled, IceControlling, Priority, UseCandidate};
+use crate::attribute::{self, IceControlled, IceControlling, Priority, UseCandidate};
 use crate::credentials::Keyed;
 use crate::role::RoleState;
 use crate::{Error, Path, Role};
+
+/// Whether and how a check nominates its pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nominating {
+    No,
+    /// By USE-CANDIDATE.
+    Plain,
+    /// By NOMINATION with this number, which both sides have agreed on.
+    Numbered(u32),
+}
 
 /// A check under way.
 #[derive(Debug)]
@@ -19,7 +29,7 @@ pub(crate) struct Transaction {
     pub(crate) id: TransactionId,
     /// The role it was made in, to tell what a 487 is about.
     pub(crate) role: Role,
-    pub(crate) use_candidate: bool,
+    pub(crate) nominating: Nominating,
     schedule: Retransmission,
     /// How often it was sent, and when first.
     sent: (u32, Instant),
@@ -34,13 +44,13 @@ impl Transaction {
         rto: Duration,
         id: TransactionId,
         role: Role,
-        use_candidate: bool,
+        nominating: Nominating,
     ) -> Self {
         let schedule = match transport {
             Transport::Tcp => Retransmission::reliable(now),
             _ => Retransmission::new(now, rto),
         };
-        Self { id, role, use_candidate, schedule, sent: (0, now), is_due: false }
+        Self { id, role, nominating, schedule, sent: (0, now), is_due: false }
     }
 
     /// Marks a sending that is due; `false` when the check is given up.
@@ -94,7 +104,7 @@ impl Request<'_> {
         &self,
         path: Path,
         id: TransactionId,
-        use_candidate: bool,
+        nominating: Nominating,
         buf: &mut Vec<u8>,
     ) -> Transmit {
         let Self { local, remote, role, priority } = self;
@@ -107,9 +117,14 @@ impl Request<'_> {
             Role::Controlling => request.attribute(&IceControlling(role.tie_breaker)),
             Role::Controlled => request.attribute(&IceControlled(role.tie_breaker)),
         };
-        if use_candidate {
-            request = request.attribute(&UseCandidate);
-        }
+        request = match nominating {
+            Nominating::No => request,
+            Nominating::Plain => request.attribute(&UseCandidate),
+            // USE-CANDIDATE beside it serves a peer that has forgotten what it agreed on.
+            Nominating::Numbered(number) => {
+                request.attribute(&UseCandidate).attribute(&attribute::Nomination(number))
+            }
+        };
         let len = request.integrity(&remote.key).fingerprint();
         Transmit::new(path.transport, path.local, path.remote, len)
     }
@@ -144,7 +159,7 @@ pub(crate) fn read_response(
         let is_conflict = code == Some(ErrorCode::ROLE_CONFLICT.code());
         return Ok(if is_conflict { Outcome::RoleConflict } else { Outcome::Refused });
     }
-    let is_understood = response.unknown_required(crate::attribute::is_known).next().is_none();
+    let is_understood = response.unknown_required(attribute::is_known).next().is_none();
     match response.attribute()? {
         Some(XorMappedAddress(mapped)) if is_understood => Ok(Outcome::Success(mapped)),
         _ => Ok(Outcome::Refused),

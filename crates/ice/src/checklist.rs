@@ -6,13 +6,17 @@ use std::time::{Duration, Instant};
 
 use headwater_stun::TransactionId;
 
-use crate::candidate::Candidate;
-use crate::check::Transaction;
+use crate::candidate::{Candidate, DISCARD_PORT, TcpType};
+use crate::check::{Nominating, Transaction};
 use crate::pair::{CandidatePair, PairId, State};
 use crate::{Path, Role};
 
 /// RFC 8445 §6.1.2.5: the recommended most pairs. The worst one that is not valid makes room.
 const MAX_PAIRS: usize = 100;
+/// Most connections that are being opened at once: a peer may name 64 addresses that swallow what is sent there.
+const MAX_CONNECTING: usize = 8;
+/// How long a connection may take to open: as long as a check over it may wait for its answer.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_millis(39_500);
 /// RFC 8445 §14.2: one new check each 50 ms.
 pub(crate) const TA: Duration = Duration::from_millis(50);
 
@@ -33,10 +37,43 @@ impl Checklist {
         Self { pairs: Vec::new(), triggered: VecDeque::new(), next_check: now, next_id: 0 }
     }
 
-    /// Pairs a local with a remote candidate, unless they don't fit or the path is there already.
+    /// Pairs a local with a remote candidate, unless they don't fit or the path is there already (§6.1.2.2, §6.1.2.4).
     pub(crate) fn add(&mut self, local: &Candidate, remote: &Candidate, role: Role) -> Option<PairId> {
-        let path = Path::new(local.transport, local.base()?, remote.socket_addr()?);
-        if local.transport != remote.transport || !is_reachable(&path) || self.by_path(&path).is_some() {
+        // RFC 6544 §6.2: only the active side of a TCP pair has it in its checklist. Both opening at once is left out:
+        // few systems let one do it, and no browser offers it.
+        let fits = match (local.tcp_type, remote.tcp_type) {
+            (None, None) => local.transport == remote.transport,
+            (Some(TcpType::Active), Some(TcpType::Passive)) => true,
+            _ => false,
+        };
+        let mut path = Path::new(local.transport, local.base()?, remote.socket_addr()?);
+        if local.tcp_type == Some(TcpType::Active) {
+            path.local.set_port(DISCARD_PORT);
+        }
+        if !fits {
+            return None;
+        }
+        if let Some(pair) = self.pairs.iter_mut().find(|it| it.to_connect.unwrap_or(it.path) == path) {
+            // §6.1.2.4: of two pairs with one base the better one stays, and candidates come in any order.
+            let is_better = local.priority > pair.local_priority;
+            if is_better && matches!(pair.state, State::Frozen | State::Waiting) {
+                pair.local_priority = local.priority;
+                self.sort(role);
+            }
+            return None;
+        }
+        self.insert(path, local, remote, role)
+    }
+
+    /// A new pair for a path that no pair has.
+    pub(crate) fn insert(
+        &mut self,
+        path: Path,
+        local: &Candidate,
+        remote: &Candidate,
+        role: Role,
+    ) -> Option<PairId> {
+        if !is_reachable(&path) {
             return None;
         }
         let id = PairId(self.next_id);
@@ -46,6 +83,7 @@ impl Checklist {
         let foundation = hasher.finish();
         // §6.1.2.6: the first pair of a foundation may be checked, the others learn from its success.
         let is_first = !self.pairs.iter().any(|it| it.foundation == foundation && it.is_open());
+        let is_active = local.tcp_type == Some(TcpType::Active) && path.local.port() == DISCARD_PORT;
         self.pairs.push(CandidatePair {
             id,
             path,
@@ -53,13 +91,14 @@ impl Checklist {
             remote_priority: remote.priority,
             foundation,
             state: if is_first { State::Waiting } else { State::Frozen },
-            is_nominated_by_peer: false,
+            nominated_by_peer: Nominating::No,
+            to_connect: is_active.then_some(path),
             round_trip: None,
         });
         self.sort(role);
         if self.pairs.len() > MAX_PAIRS {
-            let worst = self.pairs.iter().rposition(|it| !it.is_valid());
-            let worst = worst.unwrap_or(MAX_PAIRS);
+            let is_idle = |it: &CandidatePair| !it.is_valid() && !it.has_connection();
+            let worst = self.pairs.iter().rposition(is_idle).unwrap_or(MAX_PAIRS);
             let removed = self.pairs.remove(worst).id;
             self.triggered.retain(|it| *it != removed);
             return (removed != id).then_some(id);
@@ -99,6 +138,8 @@ impl Checklist {
             State::Succeeded { .. } => return,
             // The RFC starts a second check beside the first; repeating the first at once serves the same end.
             State::InProgress(check) => return check.hurry(now),
+            // The check follows when the connection is there.
+            State::Connecting(_) => return,
             State::Frozen | State::Waiting | State::Failed => pair.state = State::Waiting,
         }
         if !self.triggered.contains(&id) {
@@ -113,7 +154,7 @@ impl Checklist {
         }
         let id = loop {
             match self.triggered.pop_front() {
-                Some(id) if self.get(id).is_some_and(|it| matches!(it.state, State::Waiting)) => break id,
+                Some(id) if self.get(id).is_some_and(|it| self.is_ready(it)) => break id,
                 Some(_) => {}
                 None => break self.next_ordinary()?,
             }
@@ -123,15 +164,27 @@ impl Checklist {
     }
 
     fn next_ordinary(&self) -> Option<PairId> {
-        let waiting = self.pairs.iter().find(|it| matches!(it.state, State::Waiting));
+        let waiting = self.pairs.iter().find(|it| self.is_ready(it));
         waiting.or_else(|| self.pairs.iter().find(|it| self.may_thaw(it))).map(|it| it.id)
+    }
+
+    /// Whether it waits, and may open a connection if it needs one.
+    fn is_ready(&self, pair: &CandidatePair) -> bool {
+        matches!(pair.state, State::Waiting) && self.may_connect(pair)
+    }
+
+    fn may_connect(&self, pair: &CandidatePair) -> bool {
+        let connecting = self.pairs.iter().filter(|it| matches!(it.state, State::Connecting(_)));
+        !pair.needs_connection() || connecting.count() < MAX_CONNECTING
     }
 
     /// §6.1.4.2: a frozen pair may go when no other of its foundation waits or is under way.
     fn may_thaw(&self, pair: &CandidatePair) -> bool {
-        let is_busy = |it: &&CandidatePair| matches!(it.state, State::Waiting | State::InProgress(_));
-        let mut busy = self.pairs.iter().filter(is_busy);
-        matches!(pair.state, State::Frozen) && !busy.any(|it| it.foundation == pair.foundation)
+        let is_busy = |it: &CandidatePair| it.is_open() && !matches!(it.state, State::Frozen);
+        let mut busy = self.pairs.iter().filter(|it| is_busy(it));
+        matches!(pair.state, State::Frozen)
+            && !busy.any(|it| it.foundation == pair.foundation)
+            && self.may_connect(pair)
     }
 
     /// §7.2.5.3.3: success of one pair frees the others of its foundation.
@@ -140,16 +193,45 @@ impl Checklist {
         frozen.filter(|it| matches!(it.state, State::Frozen)).for_each(|it| it.state = State::Waiting);
     }
 
-    /// §8.1.2: with a nominated pair, what was not begun is dropped, and what is under way ends with it.
-    pub(crate) fn complete(&mut self) {
-        self.triggered.clear();
-        self.pairs.retain(CandidatePair::is_valid);
+    /// §8.1.2: with a nominated pair, what was not begun is dropped, and what is under way ends with it. Better pairs stay
+    /// that the peer has nominated too: it does so with each check (RFC 5245), and settles on the best that succeeds.
+    /// Returns the paths of connections that nobody needs any more.
+    pub(crate) fn complete(&mut self, nominated: PairId) -> Vec<Path> {
+        let mut is_better = true;
+        self.drop_open(|it| {
+            is_better &= it.id != nominated;
+            is_better && it.nominated_by_peer == Nominating::Plain
+        })
     }
 
-    /// Marks checks that are due, and returns a pair whose check was just given up.
+    /// RFC 5245 §8.1.2, aggressive nomination: with a nominated pair only better ones are still worth checking.
+    pub(crate) fn drop_worse_than(&mut self, nominated: PairId) -> Vec<Path> {
+        let mut is_better = true;
+        self.drop_open(|it| {
+            is_better &= it.id != nominated;
+            is_better
+        })
+    }
+
+    /// Drops what is neither valid nor to be kept. `keeps` sees all pairs, best first.
+    fn drop_open(&mut self, mut keeps: impl FnMut(&CandidatePair) -> bool) -> Vec<Path> {
+        let dropped = self.pairs.extract_if(.., |it| !keeps(it) && !it.is_valid());
+        let connections = dropped.filter(CandidatePair::has_connection).map(|it| it.path).collect();
+        self.triggered.retain(|id| self.pairs.iter().any(|it| it.id == *id));
+        connections
+    }
+
+    /// The paths of all connections that are open or being opened.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = Path> {
+        self.pairs.iter().filter(|it| it.has_connection()).map(|it| it.path)
+    }
+
+    /// Marks checks that are due, and returns a pair whose check or connection was just given up.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<PairId> {
-        let given_up =
-            |it: &mut CandidatePair| it.transaction_mut().is_some_and(|it| !it.handle_timeout(now));
+        let given_up = |it: &mut CandidatePair| match it.state {
+            State::Connecting(until) => until <= now,
+            _ => it.transaction_mut().is_some_and(|it| !it.handle_timeout(now)),
+        };
         let pair = self.pairs.iter_mut().find_map(|it| given_up(it).then_some(it))?;
         pair.state = State::Failed;
         Some(pair.id)
@@ -164,9 +246,14 @@ impl Checklist {
 
     /// When [`handle_timeout`](Self::handle_timeout) or [`take_next`](Self::take_next) has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let has_next = !self.triggered.is_empty() || self.next_ordinary().is_some();
+        let triggered = self.triggered.iter().filter_map(|id| self.get(*id));
+        let has_next = triggered.into_iter().any(|it| self.is_ready(it)) || self.next_ordinary().is_some();
         let next = has_next.then_some(self.next_check);
-        self.pairs.iter().filter_map(|it| it.transaction().map(Transaction::poll_timeout)).chain(next).min()
+        let pairs = self.pairs.iter().filter_map(|it| match it.state {
+            State::Connecting(until) => Some(until),
+            _ => it.transaction().map(Transaction::poll_timeout),
+        });
+        pairs.chain(next).min()
     }
 
     /// RFC 8445 §14.3: the more pairs are under way, the longer each may wait.

@@ -26,17 +26,33 @@ pub(crate) struct Consent {
     expires: Instant,
     open: VecDeque<TransactionId>,
     due: Option<TransactionId>,
+    /// The connection is gone: nothing can be sent, and the time runs on.
+    is_suspended: bool,
 }
 
 impl Consent {
     /// Starts with a path whose check was just answered.
     pub(crate) fn new(now: Instant, path: Path, random: &mut Random) -> Self {
         let next = now + interval(random);
-        Self { path, next, expires: now + EXPIRY, open: VecDeque::new(), due: None }
+        Self { path, next, expires: now + EXPIRY, open: VecDeque::new(), due: None, is_suspended: false }
     }
 
     pub(crate) const fn path(&self) -> Path {
         self.path
+    }
+
+    /// Whether it is for this path and can be asked for there.
+    pub(crate) fn is_for(&self, path: Path) -> bool {
+        self.path == path && !self.is_suspended
+    }
+
+    /// The path's connection has ended: until another path is selected nothing is asked, and consent runs out.
+    pub(crate) fn suspend(&mut self, path: Path) {
+        if self.path == path {
+            self.is_suspended = true;
+            self.due = None;
+            self.open.clear();
+        }
     }
 
     /// Whether this answers one of the checks.
@@ -52,7 +68,7 @@ impl Consent {
 
     /// Makes the next check due.
     pub(crate) fn handle_timeout(&mut self, now: Instant, random: &mut Random) {
-        if now < self.next {
+        if now < self.next || self.is_suspended {
             return;
         }
         self.next = now + interval(random);
@@ -74,7 +90,7 @@ impl Consent {
     }
 
     pub(crate) fn poll_timeout(&self) -> Instant {
-        self.next.min(self.expires)
+        if self.is_suspended { self.expires } else { self.next.min(self.expires) }
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use headwater_stun::{TransactionId, Transport};
 
 use crate::agent::MAX_REMOTE_CANDIDATES;
-use crate::candidate::{Candidate, CandidateKind, priority};
-use crate::check::Transaction;
+use crate::candidate::{Candidate, CandidateKind, LOCAL_PREFERENCE, TcpType, priority};
+use crate::check::{Nominating, Transaction};
 use crate::checklist::Checklist;
 use crate::consent::Consent;
 use crate::credentials::Keyed;
@@ -21,11 +21,17 @@ pub(crate) struct Generation {
     pub(crate) local: Keyed,
     pub(crate) remote: Option<Keyed>,
     remote_candidates: Vec<Candidate>,
+    /// How many of them checks have found so far.
+    found: u32,
     /// The peer will not signal more candidates.
     pub(crate) is_remote_complete: bool,
     pub(crate) checklist: Checklist,
     pub(crate) nomination: Nomination,
     pub(crate) is_nominated: bool,
+    /// The highest number that was nominated with, by whichever side nominates; 0 if none was.
+    pub(crate) nominated_number: u32,
+    /// The owner has chosen the pair: a better one doesn't take its place.
+    pub(crate) is_chosen: bool,
     pub(crate) consent: Option<Consent>,
     /// When checks could begin.
     pub(crate) started: Option<Instant>,
@@ -54,10 +60,13 @@ impl Generation {
             local,
             remote: None,
             remote_candidates: Vec::new(),
+            found: 0,
             is_remote_complete: false,
             checklist: Checklist::new(now),
             nomination: Nomination::default(),
             is_nominated: false,
+            nominated_number: 0,
+            is_chosen: false,
             consent: None,
             started: None,
             has_failed: false,
@@ -80,7 +89,7 @@ impl Generation {
     ) -> Result<bool, Error> {
         let is_of_other_generation =
             |it: &Keyed| remote.ufrag.as_ref().is_some_and(|ufrag| ufrag != it.ufrag());
-        if !remote.is_usable() || self.remote.as_ref().is_some_and(is_of_other_generation) {
+        if !remote.is_usable_remotely() || self.remote.as_ref().is_some_and(is_of_other_generation) {
             return Ok(false);
         }
         // A peer's check may have come before its signalling: the peer-reflexive candidate then stays.
@@ -88,7 +97,7 @@ impl Generation {
         if self.remote_candidates.iter().any(is_known) {
             return Ok(false);
         }
-        if self.remote_candidates.len() >= MAX_REMOTE_CANDIDATES {
+        if !self.has_room() {
             return Err(Error::TooManyCandidates);
         }
         // A peer that moves names its new address while the old one is nominated: that is checked too.
@@ -111,22 +120,42 @@ impl Generation {
         if let Some(id) = self.checklist.by_path(&path) {
             return Some(id);
         }
-        let is_known =
-            |it: &&Candidate| it.transport == path.transport && it.socket_addr() == Some(path.remote);
+        let transport = path.candidate_transport();
+        let is_known = |it: &&Candidate| it.transport == transport && it.socket_addr() == Some(path.remote);
         if let Some(remote) = self.remote_candidates.iter().find(is_known) {
-            return self.checklist.add(local, remote, role);
+            return self.checklist.insert(path, local, remote, role);
         }
-        if self.remote_candidates.len() >= MAX_REMOTE_CANDIDATES {
+        if !self.has_room() {
             return None;
         }
         let mut remote = Candidate::host(path.remote);
         remote.kind = CandidateKind::PeerReflexive;
-        remote.priority = announced.unwrap_or_else(|| priority(CandidateKind::PeerReflexive, u16::MAX));
+        remote.transport = transport;
+        // It opened the connection, whatever it calls itself.
+        remote.tcp_type = (transport == Transport::Tcp).then_some(TcpType::Active);
+        let usual = || priority(CandidateKind::PeerReflexive, transport, LOCAL_PREFERENCE);
+        remote.priority = announced.unwrap_or_else(usual);
         // §7.3.1.3: a foundation that no other has.
-        remote.foundation = format!("p{}", self.remote_candidates.len());
-        let id = self.checklist.add(local, &remote, role);
+        remote.foundation = format!("p{}", self.found);
+        self.found = self.found.wrapping_add(1);
+        let id = self.checklist.insert(path, local, &remote, role);
         self.remote_candidates.push(remote);
         id
+    }
+
+    /// Whether one more remote candidate fits. One that was only found by a check and has no valid pair makes room: a
+    /// peer whose NAT or connection changes often has a new address each time.
+    fn has_room(&mut self) -> bool {
+        if self.remote_candidates.len() < MAX_REMOTE_CANDIDATES {
+            return true;
+        }
+        let pairs = self.checklist.pairs();
+        let is_in_use =
+            |it: &Candidate| pairs.iter().any(|pair| pair.is_valid() && it.is_at(pair.path.remote));
+        let is_idle = |it: &Candidate| it.kind == CandidateKind::PeerReflexive && !is_in_use(it);
+        let Some(index) = self.remote_candidates.iter().position(is_idle) else { return false };
+        self.remote_candidates.remove(index);
+        true
     }
 
     pub(crate) fn begin_check(
@@ -134,13 +163,13 @@ impl Generation {
         id: PairId,
         transaction: TransactionId,
         role: Role,
-        use_candidate: bool,
+        nominating: Nominating,
         rto: Duration,
         now: Instant,
     ) {
         let rto = self.checklist.rto(rto);
         let Some(pair) = self.checklist.get_mut(id) else { return };
-        let mut check = Transaction::new(now, pair.path.transport, rto, transaction, role, use_candidate);
+        let mut check = Transaction::new(now, pair.path.transport, rto, transaction, role, nominating);
         let _is_not_given_up_yet = check.handle_timeout(now);
         pair.state = match pair.state {
             State::Succeeded { at, .. } => State::Succeeded { at, nominating: Some(check) },
@@ -160,10 +189,20 @@ impl Generation {
 }
 
 impl Candidate {
-    /// Whether agents here can send to and from it: an address, UDP, the one component.
+    /// Whether agents here can send to it or from it: an address, the one component, and over TCP one side that opens
+    /// the connection.
     pub(crate) fn is_usable(&self) -> bool {
         self.socket_addr().is_some()
-            && self.transport == Transport::Udp
             && self.component == crate::candidate::COMPONENT
+            && self.tcp_type != Some(TcpType::SimultaneousOpen)
+    }
+
+    /// The same of a candidate of the peer. An active one is found by its checks: its port says nothing.
+    fn is_usable_remotely(&self) -> bool {
+        self.is_usable() && self.tcp_type != Some(TcpType::Active)
+    }
+
+    fn is_at(&self, address: std::net::SocketAddr) -> bool {
+        self.socket_addr() == Some(address)
     }
 }

@@ -5,7 +5,7 @@
 //! Which path carries media:
 //! - before a nomination the first that passed a check, so that DTLS can begin at once;
 //! - then the one of the latest USE-CANDIDATE (Chrome nominates with nearly every check, for the whole session,
-//!   and moves by nominating another pair);
+//!   and moves by nominating another pair), or of the highest number where renomination was agreed on;
 //! - and one with an authenticated check after the selected one was silent for 3 s (Firefox's consent checks
 //!   nominate nothing, so after a NAT rebind its new address would never be nominated).
 
@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use headwater_stun::{Class, Datagram, Message, Method, Transmit};
 
 use crate::answer::{self, Answer, Answers, Check, Kind};
+use crate::check::Nominating;
 use crate::credentials::Keyed;
+use crate::nomination;
 use crate::paths::{Paths, ValidPath};
 use crate::replay::RecentIds;
 use crate::{CloseReason, ConfigError, Credentials, Error, Event, Path};
@@ -36,6 +38,9 @@ pub struct LiteConfig {
     pub local: Credentials,
     /// The peer's, if known. Without them any sender's ufrag is taken; our password protects all the same.
     pub remote: Option<Credentials>,
+    /// Whether offer and answer both have `a=ice-options:renomination`: of numbered nominations the highest counts
+    /// (draft-thatcher-ice-renomination-01). `false` by default.
+    pub renomination: bool,
     /// How long to wait for the first check before [`Event::Failed`]. 1 s to 10 min, default 30 s.
     pub connect_timeout: Duration,
 }
@@ -44,7 +49,7 @@ impl LiteConfig {
     /// The defaults with these credentials.
     #[must_use]
     pub const fn new(local: Credentials, remote: Option<Credentials>) -> Self {
-        Self { local, remote, connect_timeout: CONSENT_EXPIRY }
+        Self { local, remote, renomination: false, connect_timeout: CONSENT_EXPIRY }
     }
 }
 
@@ -61,6 +66,9 @@ pub struct LiteAgent {
     paths: Paths,
     recent: RecentIds,
     selected: Option<Path>,
+    renomination: bool,
+    /// The highest number nominated with since the last restart.
+    nominated_number: u32,
     /// Until when the peer must show a sign of life.
     deadline: Deadline,
     answers: Answers,
@@ -96,7 +104,7 @@ impl LiteAgent {
     /// # Errors
     /// [`ConfigError`] if credentials break RFC 8839 §5.4 or the timeout is out of range.
     pub fn new(config: LiteConfig, _seed: [u8; 32], now: Instant) -> Result<Self, ConfigError> {
-        let LiteConfig { local, remote, connect_timeout } = config;
+        let LiteConfig { local, remote, renomination, connect_timeout } = config;
         local.validate()?;
         remote.as_ref().map(Credentials::validate).transpose()?;
         if !(Duration::from_secs(1)..=Duration::from_secs(600)).contains(&connect_timeout) {
@@ -111,6 +119,8 @@ impl LiteAgent {
             paths: Paths::default(),
             recent: RecentIds::default(),
             selected: None,
+            renomination,
+            nominated_number: 0,
             deadline: Deadline::Connect(now + connect_timeout),
             answers: Answers::default(),
             events: VecDeque::new(),
@@ -161,7 +171,7 @@ impl LiteAgent {
         if !is_repeated {
             self.recent.insert(check.transaction_id);
             if matches!(kind, Kind::Success) {
-                self.handle_check(path, generation, check.use_candidate);
+                self.handle_check(path, generation, &check);
             }
         }
         Ok(())
@@ -321,8 +331,12 @@ impl LiteAgent {
     }
 
     /// An authentic check that gets a success response.
-    fn handle_check(&mut self, path: Path, generation: u32, use_candidate: bool) {
+    fn handle_check(&mut self, path: Path, generation: u32, check: &Check) {
         let ends_restart = generation == self.generation && self.previous.take().is_some();
+        if ends_restart {
+            self.nominated_number = 0;
+        }
+        let nominating = nomination::read(check, self.renomination, &mut self.nominated_number);
         let now = self.now;
         if let Some(valid) = self.paths.get_mut(&path) {
             (valid.checked, valid.received, valid.generation) = (now, now, generation);
@@ -338,7 +352,8 @@ impl LiteAgent {
         let moves = match self.selected {
             None => true,
             Some(selected) if selected == path => false,
-            Some(_) => use_candidate || ends_restart || self.migration().is_some_and(|(_, at)| at <= now),
+            Some(_) if nominating != Nominating::No => true,
+            Some(_) => ends_restart || self.migration().is_some_and(|(_, at)| at <= now),
         };
         if moves {
             self.select(path);

@@ -5,10 +5,13 @@
 //!              ↑           ↓
 //!              └──────── Failed      (a check of the peer revives it)
 //! ```
+//! Over TCP the side that is active opens a connection first: Waiting → Connecting → InProgress.
 
 use std::time::{Duration, Instant};
 
-use crate::check::Transaction;
+use headwater_stun::Transport;
+
+use crate::check::{Nominating, Transaction};
 use crate::{Path, Role};
 
 /// Names a pair for as long as its checklist lives.
@@ -22,6 +25,8 @@ pub(crate) enum State {
     Frozen,
     /// May be checked.
     Waiting,
+    /// Its connection is being opened, until then at most.
+    Connecting(Instant),
     /// A check is under way.
     InProgress(Transaction),
     /// A check was answered; the pair may carry media.
@@ -47,7 +52,9 @@ pub(crate) struct CandidatePair {
     pub(crate) foundation: u64,
     pub(crate) state: State,
     /// The peer nominated it before we had checked it (RFC 8445 §7.3.1.5).
-    pub(crate) is_nominated_by_peer: bool,
+    pub(crate) nominated_by_peer: Nominating,
+    /// For an active local candidate the path without the port of the connection, to open it again.
+    pub(crate) to_connect: Option<Path>,
     /// How long the answer to a check of ours took.
     pub(crate) round_trip: Option<Duration>,
 }
@@ -83,14 +90,25 @@ impl CandidatePair {
 
     /// Whether it may still become valid.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.state, State::Frozen | State::Waiting | State::InProgress(_))
+        matches!(self.state, State::Frozen | State::Waiting | State::Connecting(_) | State::InProgress(_))
+    }
+
+    /// Whether a TCP connection is open for it, or being opened.
+    pub(crate) fn has_connection(&self) -> bool {
+        self.path.transport == Transport::Tcp
+            && !matches!(self.state, State::Failed)
+            && (matches!(self.state, State::Connecting(_)) || !self.needs_connection())
+    }
+
+    /// Whether a connection must be opened before a check can go out.
+    pub(crate) fn needs_connection(&self) -> bool {
+        self.to_connect == Some(self.path)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use headwater_stun::Transport;
 
     #[test]
     fn both_sides_compute_the_same_priority() {
@@ -102,7 +120,8 @@ mod tests {
             remote_priority,
             foundation: 0,
             state: State::Frozen,
-            is_nominated_by_peer: false,
+            nominated_by_peer: Nominating::No,
+            to_connect: None,
             round_trip: None,
         };
         let ours = pair(7, 5).priority(Role::Controlling);

@@ -4,9 +4,23 @@ use crate::network::EndpointId;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A datagram as it leaves its sender, for filters.
+/// What a packet travels in.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Transport {
+    /// Datagrams, each on its own.
+    Udp,
+    /// Messages of a connection: none is lost, doubled or overtaken; what a link loses comes later.
+    Tcp,
+}
+
+/// A datagram, or a message of a connection, as it leaves its sender, for filters.
+///
+/// Of a connection filters also see what opens and closes it, without contents, and each repetition.
 #[derive(Debug)]
 pub struct Datagram<'a> {
+    /// UDP or TCP.
+    pub transport: Transport,
     /// Who sent it.
     pub from: EndpointId,
     /// The address that it was sent from, before any NAT.
@@ -29,13 +43,13 @@ pub enum Verdict {
     Delay(Duration),
 }
 
-/// What happened to datagrams so far.
+/// What happened to datagrams and messages so far.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Datagrams that endpoints sent.
+    /// Datagrams and messages that endpoints sent.
     pub sent: u64,
-    /// Datagrams that arrived, duplicates included.
+    /// Datagrams and messages that arrived, duplicates included.
     pub delivered: u64,
     /// Dropped by the link's loss.
     pub lost: u64,
@@ -47,4 +61,8 @@ pub struct Counters {
     pub unroutable: u64,
     /// Dropped by [`Network::drop_next`](crate::Network::drop_next) or a filter.
     pub dropped_by_filter: u64,
+    /// Kept in by a firewall, since nothing of the kind may leave.
+    pub blocked: u64,
+    /// Messages and controls of connections that had to be sent again.
+    pub repeated: u64,
 }

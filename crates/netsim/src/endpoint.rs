@@ -24,6 +24,58 @@ impl Transmit {
     }
 }
 
+/// What an endpoint does next.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outgoing {
+    /// Sends datagrams, by UDP.
+    Datagram(Transmit),
+    /// Opens a connection, by TCP. The local port may be any: unlike for datagrams, only the IP address must be one of
+    /// the endpoint's own.
+    Connect {
+        /// The address that it is opened from.
+        local: SocketAddr,
+        /// The address of who is to accept it.
+        remote: SocketAddr,
+    },
+    /// Sends a message along a connection; before it is open, the message waits. On one that has ended it is dropped
+    /// and counted as unroutable.
+    Message(Transmit),
+    /// Closes a connection. What was sent before still arrives.
+    Close {
+        /// Our address of it.
+        local: SocketAddr,
+        /// The remote address of it.
+        remote: SocketAddr,
+    },
+}
+
+/// What happened on a connection.
+#[non_exhaustive]
+#[derive(Debug, PartialEq, Eq)]
+pub enum StreamEvent<'a> {
+    /// It is open: the remote has accepted ours, or we have accepted the remote's.
+    Connected,
+    /// A whole message came, in order.
+    Message(&'a mut [u8]),
+    /// It is no more.
+    Closed(StreamClosed),
+}
+
+/// Why a connection is no more.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamClosed {
+    /// The remote closed it.
+    ByPeer,
+    /// The remote doesn't accept it.
+    Refused,
+    /// The remote knows nothing of it, as after a NAT was rebound; or our own address is gone.
+    Reset,
+    /// No answer for half a minute while it was being opened, or for two minutes later.
+    TimedOut,
+}
+
 /// A machine at the edge of the network. Each crate's tests adapt their machine to it in a few lines.
 pub trait Endpoint {
     /// A datagram for `local` (one of this endpoint's addresses) came from `remote`.
@@ -39,4 +91,21 @@ pub trait Endpoint {
 
     /// When [`Self::handle_timeout`] wants to be called next.
     fn poll_timeout(&self) -> Option<Instant>;
+
+    /// What the network asks instead of [`Self::poll_transmit`], which it calls by default: for endpoints that have
+    /// connections, too.
+    fn poll_outgoing(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Outgoing> {
+        self.poll_transmit(now, buf).map(Outgoing::Datagram)
+    }
+
+    /// Whether the endpoint accepts a connection to `local` from `remote`. By default it accepts none.
+    fn accepts(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        let _unused = (local, remote);
+        false
+    }
+
+    /// Something happened on the connection of `local` with `remote`.
+    fn handle_stream(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr, event: StreamEvent<'_>) {
+        let _unused = (now, local, remote, event);
+    }
 }

@@ -2,16 +2,20 @@
 
 mod datagram;
 mod endpoint;
+mod filters;
 mod link;
 mod nat;
 mod network;
 mod patience;
 mod pcap;
 mod random;
+mod stream;
+mod topology;
+mod translator;
 mod wire;
 
-pub use datagram::{Counters, Datagram, Verdict};
-pub use endpoint::{Endpoint, Transmit};
+pub use datagram::{Counters, Datagram, Transport, Verdict};
+pub use endpoint::{Endpoint, Outgoing, StreamClosed, StreamEvent, Transmit};
 pub use link::Link;
-pub use nat::{Behaviour, Nat, NatId};
+pub use nat::{Behaviour, Firewall, Hairpinning, Nat, NatId, Outbound};
 pub use network::{EndpointId, FIRST, FIRST_ADDRESS, Network, SECOND, SECOND_ADDRESS};

@@ -143,6 +143,13 @@ pub(crate) fn header_len(remote: SocketAddr) -> usize {
     if remote.is_ipv4() { 28 } else { 48 }
 }
 
+/// Bytes that a message takes in TCP segments that fit the MTU, headers of IP and TCP included.
+pub(crate) fn stream_len(len: usize, remote: SocketAddr, mtu: usize) -> usize {
+    let header = if remote.is_ipv4() { 40 } else { 60 };
+    let segments = len.div_ceil(mtu.saturating_sub(header).max(1)).max(1);
+    len + segments * header
+}
+
 /// What became of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -166,9 +173,17 @@ impl Direction {
     }
 
     pub(crate) fn carry(&mut self, link: &Link, size: usize, now: Instant, random: &mut Random) -> Fate {
-        if size > link.mtu {
-            return Fate::TooLarge;
-        }
+        if size > link.mtu { Fate::TooLarge } else { self.carry_any_size(link, size, now, random) }
+    }
+
+    /// As [`Self::carry`], for what is cut to the MTU.
+    pub(crate) fn carry_any_size(
+        &mut self,
+        link: &Link,
+        size: usize,
+        now: Instant,
+        random: &mut Random,
+    ) -> Fate {
         let Some(sent) = self.queue(link, size, now) else { return Fate::QueueFull };
         // What is lost behind the queue has used its share of the rate, as on a radio.
         if self.loses(link, random) {

@@ -1,12 +1,13 @@
 //! The network: endpoints, and time that jumps to the next thing that happens.
 
 use crate::datagram::{Counters, Datagram, Verdict};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Outgoing, StreamEvent, Transmit};
 use crate::link::Link;
-use crate::nat::{Nat, NatId};
+use crate::nat::{Firewall, Nat, NatId};
 use crate::patience::Patience;
 use crate::pcap::Capture;
-use crate::wire::Wire;
+use crate::stream::{Item, Told};
+use crate::wire::{Arrival, Wire};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::{Index, IndexMut};
@@ -109,23 +110,39 @@ impl<E: Endpoint> Network<E> {
 
     /// Adds a NAT, with nobody behind it as yet.
     pub fn add_nat(&mut self, nat: Nat) -> NatId {
-        self.wire.add_nat(nat)
+        self.wire.topology.add_gate(nat.into(), None)
     }
 
-    /// Adds an endpoint whose addresses only its neighbours behind the same NAT reach.
+    /// Adds a NAT whose public address is one of the network behind `outer`: a home router at a carrier's NAT.
+    pub fn add_nat_behind(&mut self, outer: NatId, nat: Nat) -> NatId {
+        self.wire.topology.add_gate(nat.into(), Some(outer))
+    }
+
+    /// Adds a firewall, with nobody behind it as yet.
+    pub fn add_firewall(&mut self, firewall: Firewall) -> NatId {
+        self.wire.topology.add_gate(firewall.into(), None)
+    }
+
+    /// Adds a firewall behind another one or a NAT.
+    pub fn add_firewall_behind(&mut self, outer: NatId, firewall: Firewall) -> NatId {
+        self.wire.topology.add_gate(firewall.into(), Some(outer))
+    }
+
+    /// Adds an endpoint whose private addresses only its neighbours behind the same NAT reach.
     pub fn add_behind(&mut self, nat: NatId, endpoint: E, addresses: &[SocketAddr]) -> EndpointId {
         self.place(endpoint, addresses, Some(nat))
     }
 
     /// Gives an endpoint other addresses, as when a phone changes from Wi-Fi to mobile. What was under way to the
-    /// old ones is lost.
+    /// old ones is lost; a connection of the old ones ends when something is sent along it.
     pub fn set_addresses(&mut self, id: EndpointId, addresses: &[SocketAddr]) {
-        self.wire.set_addresses(id, addresses);
+        self.wire.topology.set_addresses(id, addresses);
     }
 
-    /// Makes a NAT forget its mappings; what its inside sends next comes from new ports.
+    /// Makes a NAT forget its mappings; what its inside sends next comes from new ports. A firewall lets no answer in
+    /// until its inside sends again.
     pub fn rebind(&mut self, nat: NatId) {
-        self.wire.rebind(nat);
+        self.wire.topology.rebind(nat);
     }
 
     /// Changes the link between all endpoints, and forgets links set for single directions.
@@ -140,22 +157,22 @@ impl<E: Endpoint> Network<E> {
 
     /// Drops the next datagram that the filter picks, once.
     pub fn drop_next(&mut self, filter: impl FnMut(&Datagram<'_>) -> bool + 'static) {
-        self.wire.drop_next(Box::new(filter));
+        self.wire.filters.drop_next(Box::new(filter));
     }
 
     /// Asks the filter about every datagram from now on. Filters are asked in the order they were added.
     pub fn add_filter(&mut self, filter: impl FnMut(&mut Datagram<'_>) -> Verdict + 'static) {
-        self.wire.add_filter(Box::new(filter));
+        self.wire.filters.add(Box::new(filter));
     }
 
     /// Removes all filters, and what [`Self::drop_next`] still waits for.
     pub fn clear_filters(&mut self) {
-        self.wire.clear_filters();
+        self.wire.filters.clear();
     }
 
     /// Sends a datagram in an endpoint's name, from one of its addresses, as the machine itself would.
     pub fn inject(&mut self, from: EndpointId, source: SocketAddr, destination: SocketAddr, contents: &[u8]) {
-        self.wire.send(self.now, from, source, destination, contents.to_vec());
+        self.wire.send_datagram(self.now, from, source, destination, contents.to_vec());
     }
 
     /// Runs until the condition holds; it is asked after every step, and before the first.
@@ -241,7 +258,7 @@ impl<E: Endpoint> Network<E> {
 
     fn place(&mut self, endpoint: E, addresses: &[SocketAddr], behind: Option<NatId>) -> EndpointId {
         self.nodes.push(Node { endpoint, timeout: None, touched: true });
-        self.wire.add_place(addresses, behind)
+        self.wire.topology.add_place(addresses, behind)
     }
 
     fn next(&self) -> Option<Instant> {
@@ -255,10 +272,8 @@ impl<E: Endpoint> Network<E> {
             self.give_up(why);
         }
         self.now = next;
-        while let Some(mut arrival) = self.wire.receive(next) {
-            let node = &mut self.nodes[arrival.to.0];
-            node.endpoint.handle_datagram(next, arrival.local, arrival.remote, &mut arrival.contents);
-            node.touched = true;
+        while let Some(arrival) = self.wire.receive(next) {
+            self.hand_over(next, arrival);
         }
         for node in &mut self.nodes {
             if node.timeout.is_some_and(|timeout| timeout <= next) {
@@ -269,12 +284,37 @@ impl<E: Endpoint> Network<E> {
         self.drain();
     }
 
+    fn hand_over(&mut self, now: Instant, arrival: Arrival) {
+        let route = arrival.route();
+        let node = &mut self.nodes[route.to.0];
+        node.touched = true;
+        let endpoint = &mut node.endpoint;
+        match arrival {
+            Arrival::Datagram { mut contents, .. } => {
+                endpoint.handle_datagram(now, route.local, route.remote, &mut contents);
+            }
+            Arrival::Knock { connection, .. } => {
+                let accepts = endpoint.accepts(route.local, route.remote);
+                self.wire.answer_knock(now, connection, route, accepts);
+            }
+            Arrival::Stream { told, .. } => {
+                let mut told = told;
+                let event = match &mut told {
+                    Told::Connected => StreamEvent::Connected,
+                    Told::Message(contents) => StreamEvent::Message(contents),
+                    Told::Closed(why) => StreamEvent::Closed(*why),
+                };
+                endpoint.handle_stream(now, route.local, route.remote, event);
+            }
+        }
+    }
+
     fn drain_one(&mut self, index: usize) {
         let mut transmits = 0;
         loop {
             self.buffer.clear();
             let node = &mut self.nodes[index];
-            let Some(transmit) = node.endpoint.poll_transmit(self.now, &mut self.buffer) else {
+            let Some(outgoing) = node.endpoint.poll_outgoing(self.now, &mut self.buffer) else {
                 node.timeout = node.endpoint.poll_timeout();
                 node.touched = false;
                 return;
@@ -283,14 +323,22 @@ impl<E: Endpoint> Network<E> {
             if transmits > MAX_TRANSMITS_PER_STEP {
                 self.give_up(&format!("endpoint {index} doesn't stop sending"));
             }
-            assert_eq!(transmit.len, self.buffer.len(), "the length told is not the length written");
-            let segment = transmit.segment_size.map_or(transmit.len, usize::from).max(1);
-            let (local, remote) = (transmit.local, transmit.remote);
-            if transmit.len == 0 {
-                self.wire.send(self.now, EndpointId(index), local, remote, Vec::new());
-            }
-            for datagram in self.buffer.chunks(segment) {
-                self.wire.send(self.now, EndpointId(index), local, remote, datagram.to_vec());
+            let (now, id) = (self.now, EndpointId(index));
+            match outgoing {
+                Outgoing::Datagram(transmit) => {
+                    for contents in pieces(transmit, &self.buffer) {
+                        let (local, remote) = (transmit.local, transmit.remote);
+                        self.wire.send_datagram(now, id, local, remote, contents.to_vec());
+                    }
+                }
+                Outgoing::Message(transmit) => {
+                    for contents in pieces(transmit, &self.buffer) {
+                        let (local, remote) = (transmit.local, transmit.remote);
+                        self.wire.write(now, id, local, remote, Item::Message(contents.to_vec()));
+                    }
+                }
+                Outgoing::Connect { local, remote } => self.wire.connect(now, id, local, remote),
+                Outgoing::Close { local, remote } => self.wire.write(now, id, local, remote, Item::Close),
             }
         }
     }
@@ -303,6 +351,14 @@ impl<E: Endpoint> Network<E> {
             self.wire.counters
         );
     }
+}
+
+/// The datagrams or messages that were appended at once.
+fn pieces(transmit: Transmit, buffer: &[u8]) -> impl Iterator<Item = &[u8]> {
+    assert_eq!(transmit.len, buffer.len(), "the length told is not the length written");
+    let size = transmit.segment_size.map_or(transmit.len, usize::from).max(1);
+    let empty = buffer.is_empty().then_some(buffer); // An empty datagram is one, too.
+    buffer.chunks(size).chain(empty)
 }
 
 impl<E> Index<EndpointId> for Network<E> {

@@ -13,10 +13,20 @@ const MAX_RECORDS: usize = 50_000;
 const MAGIC_MICROSECONDS: u32 = 0xa1b2_c3d4;
 const LINK_TYPE_RAW: u32 = 101;
 const PROTOCOL_UDP: u8 = 17;
+const PROTOCOL_TCP: u8 = 6;
+
+/// The header behind IP's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Header {
+    Udp,
+    /// With this sequence number and these flags.
+    Tcp(u32, u8),
+}
 
 #[derive(Debug)]
 struct Record {
     time: Duration,
+    header: Header,
     source: SocketAddr,
     destination: SocketAddr,
     contents: Vec<u8>,
@@ -34,11 +44,18 @@ impl Capture {
         Self { path: path.to_owned(), records: VecDeque::new() }
     }
 
-    pub(crate) fn record(&mut self, time: Duration, source: SocketAddr, to: SocketAddr, contents: &[u8]) {
+    pub(crate) fn record(
+        &mut self,
+        time: Duration,
+        header: Header,
+        source: SocketAddr,
+        to: SocketAddr,
+        contents: &[u8],
+    ) {
         if self.records.len() == MAX_RECORDS {
             self.records.pop_front();
         }
-        self.records.push_back(Record { time, source, destination: to, contents: contents.to_vec() });
+        self.records.push_back(Record { time, header, source, destination: to, contents: contents.to_vec() });
     }
 
     pub(crate) fn write(&self) -> io::Result<()> {
@@ -63,13 +80,17 @@ impl Capture {
 
 impl Record {
     fn ip_packet(&self) -> Vec<u8> {
-        let udp_len = u16::try_from(self.contents.len() + 8).unwrap_or(u16::MAX);
+        let (protocol, header_len) = match self.header {
+            Header::Udp => (PROTOCOL_UDP, 8),
+            Header::Tcp(..) => (PROTOCOL_TCP, 20),
+        };
+        let payload_len = u16::try_from(self.contents.len() + header_len).unwrap_or(u16::MAX);
         let mut packet = Vec::with_capacity(self.contents.len() + 48);
         match (self.source.ip(), self.destination.ip()) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 packet.extend([0x45, 0]);
-                packet.extend(udp_len.saturating_add(20).to_be_bytes());
-                packet.extend([0, 0, 0x40, 0, 64, PROTOCOL_UDP, 0, 0]);
+                packet.extend(payload_len.saturating_add(20).to_be_bytes());
+                packet.extend([0, 0, 0x40, 0, 64, protocol, 0, 0]);
                 packet.extend(source.octets());
                 packet.extend(destination.octets());
                 let checksum = internet_checksum(&packet);
@@ -77,8 +98,8 @@ impl Record {
             }
             (source, destination) => {
                 packet.extend([0x60, 0, 0, 0]);
-                packet.extend(udp_len.to_be_bytes());
-                packet.extend([PROTOCOL_UDP, 64]);
+                packet.extend(payload_len.to_be_bytes());
+                packet.extend([protocol, 64]);
                 for address in [source, destination] {
                     packet.extend(match address {
                         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
@@ -89,8 +110,17 @@ impl Record {
         }
         packet.extend(self.source.port().to_be_bytes());
         packet.extend(self.destination.port().to_be_bytes());
-        packet.extend(udp_len.to_be_bytes());
-        packet.extend([0, 0]); // No checksum: legal over IPv4, and readers don't mind it over IPv6.
+        // No checksums: legal for UDP over IPv4, and readers don't mind it elsewhere.
+        match self.header {
+            Header::Udp => {
+                packet.extend(payload_len.to_be_bytes());
+                packet.extend([0, 0]);
+            }
+            Header::Tcp(sequence, flags) => {
+                packet.extend(sequence.to_be_bytes());
+                packet.extend([0, 0, 0, 0, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+            }
+        }
         packet.extend(&self.contents);
         packet
     }

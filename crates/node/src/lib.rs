@@ -3,6 +3,7 @@
 mod clock;
 mod commands;
 mod config;
+mod counters;
 mod directory;
 mod events;
 mod handle;
@@ -21,13 +22,15 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use commands::{Counters, Session, SessionInfo, Trickle};
+pub use commands::{Session, SessionInfo, Trickle};
 pub use config::{Config, StartError, Turn};
+pub use counters::{Counters, TurnCounters};
 pub use events::{Event, MAX_WAITING_EVENTS};
 pub use headwater_sfu::{
     COALESCE, CloseReason, DtlsVersions, Limits, Path, PeerInfo, Security, SignalError, StreamInfo, Takeover,
     Totals, TrackInfo, Transport, track,
 };
+pub use headwater_turn::password_for as turn_password;
 pub use session_id::{InvalidSessionId, SessionId};
 pub use streams::{MAX_PULLED, MAX_STREAMS, Stream, StreamKind, StreamRefused};
 
@@ -53,6 +56,7 @@ pub(crate) struct Inner {
     threads: Mutex<Vec<JoinHandle<()>>>,
     media: Vec<SocketAddr>,
     advertised: Vec<SocketAddr>,
+    advertised_tcp: Vec<SocketAddr>,
     /// How often a worker failed and began anew.
     pub(crate) panics: AtomicU64,
     /// When the node was started, by both clocks: all workers' wall clocks are one.
@@ -99,6 +103,7 @@ impl Node {
             threads: Mutex::new(Vec::new()),
             media,
             advertised: advertised.clone(),
+            advertised_tcp: tcp.clone(),
             panics: AtomicU64::new(0),
             started,
             directory,
@@ -163,6 +168,11 @@ impl Node {
     /// The addresses that peers are told.
     pub fn advertised(&self) -> Vec<SocketAddr> {
         self.inner.advertised.clone()
+    }
+
+    /// The addresses that peers are told for connections (ICE-TCP).
+    pub fn advertised_tcp(&self) -> Vec<SocketAddr> {
+        self.inner.advertised_tcp.clone()
     }
 
     /// What happens from now on: an iteration over it ends with [`shutdown`](Self::shutdown). Each caller hears

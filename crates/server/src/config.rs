@@ -49,6 +49,8 @@ struct File {
     #[serde(alias = "no-gso")]
     no_gso: Option<bool>,
     portable: Option<bool>,
+    #[serde(alias = "no-turn")]
+    no_turn: Option<bool>,
     #[serde(alias = "tls-cert")]
     tls_cert: Option<PathBuf>,
     #[serde(alias = "tls-key")]
@@ -134,6 +136,7 @@ pub(crate) struct Config {
     pub(crate) coalesce: u16,
     pub(crate) no_gso: bool,
     pub(crate) portable: bool,
+    pub(crate) no_turn: bool,
     pub(crate) tls: Tls,
     pub(crate) log: String,
     pub(crate) limits: Limits,
@@ -190,6 +193,7 @@ impl Config {
             coalesce: options.coalesce.or(file.coalesce).unwrap_or_else(default_coalesce),
             no_gso: options.no_gso.or(file.no_gso).unwrap_or(false),
             portable: options.portable.or(file.portable).unwrap_or(false),
+            no_turn: options.no_turn.or(file.no_turn).unwrap_or(false),
             tls,
             log: options.log.or(file.log).unwrap_or_else(|| DEFAULT_LOG.to_owned()),
             limits: file.limits,
@@ -272,6 +276,7 @@ impl Config {
             coalesce: self.coalesce,
             no_gso: self.no_gso,
             portable: self.portable,
+            no_turn: self.no_turn,
             tls,
             log: self.log.clone(),
             limits: self.limits.clone(),
@@ -298,6 +303,7 @@ struct Printed {
     coalesce: u16,
     no_gso: bool,
     portable: bool,
+    no_turn: bool,
     #[serde(flatten)]
     tls: TlsChoice,
     log: String,

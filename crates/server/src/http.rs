@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tracing::debug;
 
+use crate::ice_servers::IceServers;
 use crate::media::Media;
 use crate::metrics::{self, HttpCounters};
 use crate::problem::Problem;
@@ -38,8 +39,7 @@ pub(crate) struct App {
     pub(crate) access: Access,
     /// Runs with `--open`.
     pub(crate) open: bool,
-    /// Ready `Link` values, one per ICE server (RFC 9725 §4.6).
-    pub(crate) ice_links: Vec<HeaderValue>,
+    pub(crate) ice_servers: IceServers,
     pub(crate) counters: HttpCounters,
     /// The server is going down: no new sessions.
     pub(crate) stopping: AtomicBool,

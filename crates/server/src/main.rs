@@ -8,6 +8,7 @@ mod bench;
 mod config;
 mod egress;
 mod http;
+mod ice_servers;
 mod ingest;
 mod listen;
 mod media;
@@ -26,6 +27,7 @@ mod sniff;
 mod streams;
 mod tls;
 mod tokens;
+mod turn;
 mod view;
 
 #[cfg(test)]
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Action::Serve(options) => (options, false),
         Action::PrintConfig(options) => (options, true),
         Action::Bench(options) => return exit(bench::run(options)),
+        Action::Turn(options) => return exit(turn::run(options)),
     };
     exit(Config::load(options).map_err(Into::into).and_then(|config| {
         if print {

@@ -165,7 +165,7 @@ pub(crate) async fn show(
 }
 
 /// Samples of one name must be neighbours: the format wants each name's lines together.
-fn render(samples: &[Sample]) -> String {
+pub(crate) fn render(samples: &[Sample]) -> String {
     let mut text = String::new();
     let mut last = "";
     for sample in samples {

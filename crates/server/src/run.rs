@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::http::HeaderValue;
 use headwater_node::{Node, StartError};
 use thiserror::Error;
 use tokio::sync::watch;
@@ -15,8 +14,9 @@ use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::banner::Banner;
-use crate::config::{Config, ConfigError, IceServer, Tls};
+use crate::config::{Config, ConfigError, Tls};
 use crate::http::{App, router};
+use crate::ice_servers::{IceServers, Turn};
 use crate::listen::{self, House};
 use crate::media::Media;
 use crate::metrics::HttpCounters;
@@ -95,26 +95,39 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let mut ending = Ending::listen()?;
     let advertise = address::resolve(&config.advertise).await.map_err(Failure::Advertise)?;
     let ports = Ports::bind(config)?;
-    let node = Node::start(node_config(config, &ports, advertise))?;
+    let turn_secret = (!config.no_turn).then(seed::token);
+    let node = Node::start(node_config(config, &ports, advertise, turn_secret.as_deref()))?;
     let (media, advertised) = (node.media_addresses(), node.advertised());
-    let mut names: Vec<String> =
-        config.advertise.iter().filter(|name| name.parse::<IpAddr>().is_err()).cloned().collect();
+    // Those that a certificate is for come first: links with them work.
+    let mut names = Vec::new();
     if let Tls::Acme(acme) = &config.tls {
-        names.extend(acme.domains.iter().filter(|domain| !config.advertise.contains(domain)).cloned());
+        names.extend(acme.domains.iter().cloned());
         if config.tcp().iter().all(|address| address.port() != HTTPS_PORT) {
             let (domains, ours) = (&acme.domains, ports.first.port());
             warn!(?domains, ours, "acme: the authority connects to port 443 of the domains: lead it here");
+        }
+    }
+    for name in &config.advertise {
+        if name.parse::<IpAddr>().is_err() && !names.contains(name) {
+            names.push(name.clone());
         }
     }
     let addresses: Vec<IpAddr> = advertised.iter().map(SocketAddr::ip).collect();
     let identity = tls::identity(&config.tls, &names, &addresses)?;
 
     let secrets = Secrets::choose(config);
+    let turn = turn_secret.map(|secret| {
+        let mut turn = Turn::new(secret, &advertised, &node.advertised_tcp());
+        // A certificate that was made here is trusted by nobody, and a browser asks no one.
+        turn.tls_port = matches!(config.tls, Tls::Files { .. } | Tls::Acme(_)).then_some(ports.first.port());
+        turn.name = names.first().cloned();
+        turn
+    });
     let app = Arc::new(App {
         media: Media::new(node.clone()),
         access: secrets.access(),
         open: config.open,
-        ice_links: config.ice_servers.iter().map(ice_link).collect(),
+        ice_servers: IceServers::new(&config.ice_servers, turn),
         counters: HttpCounters::new(),
         stopping: AtomicBool::new(false),
     });
@@ -179,10 +192,16 @@ fn announce(banner: &Banner<'_>) {
     info!(http = %banner.http, tls = banner.https, media = ?banner.media, "serving");
 }
 
-fn node_config(config: &Config, ports: &Ports, advertise: Vec<IpAddr>) -> headwater_node::Config {
+fn node_config(
+    config: &Config,
+    ports: &Ports,
+    advertise: Vec<IpAddr>,
+    turn_secret: Option<&str>,
+) -> headwater_node::Config {
     let mut node = headwater_node::Config::new(seed::seed());
     node.media.clone_from(&ports.media);
     node.tcp.clone_from(&ports.ice_tcp);
+    node.turn = turn_secret.map(|secret| headwater_node::Turn::new(secret, seed::seed()));
     node.advertise = advertise;
     node.workers = config.workers;
     node.takeover = config.takeover.into();
@@ -198,26 +217,14 @@ fn node_config(config: &Config, ports: &Ports, advertise: Vec<IpAddr>) -> headwa
     node
 }
 
-/// RFC 9725 §4.6: `<turn:host>; rel="ice-server"; username=".."; credential=".."; credential-type="password"`.
-pub(crate) fn ice_link(server: &IceServer) -> HeaderValue {
-    let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
-    let mut link = format!("<{}>; rel=\"ice-server\"", server.url);
-    if let (Some(username), Some(credential)) = (&server.username, &server.credential) {
-        let (username, credential) = (quoted(username), quoted(credential));
-        link +=
-            &format!("; username=\"{username}\"; credential=\"{credential}\"; credential-type=\"password\"");
-    }
-    HeaderValue::try_from(link).expect("checked with the settings: printable ASCII")
-}
-
 /// SIGINT and SIGTERM.
-struct Ending {
+pub(crate) struct Ending {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
 }
 
 impl Ending {
-    fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
             #[cfg(unix)]
             terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
@@ -225,7 +232,7 @@ impl Ending {
     }
 
     #[cfg(unix)]
-    async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => (),
             _ = self.terminate.recv() => (),
@@ -233,7 +240,7 @@ impl Ending {
     }
 
     #[cfg(not(unix))]
-    async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         let _ = tokio::signal::ctrl_c().await;
     }
 }

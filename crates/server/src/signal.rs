@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, LINK, LOCATION,
+    ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH,
+    LINK, LOCATION,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +15,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 use tracing::{debug, info};
 
-use crate::http::{Peer, Shared, Target};
+use crate::http::{Peer, Shared, Target, preflight};
 use crate::problem::Problem;
 use crate::tokens::Right;
 
@@ -89,6 +90,7 @@ pub(crate) async fn create(
     debug!(session = short(&created.id), from = %peer.ip(), "client's address");
 
     let location = header_value(&format!("{}/{stream}/{}", side.root(), created.id))?;
+    let links = app.ice_servers.links(&headers);
     let mut response = (StatusCode::CREATED, created.answer).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(SDP));
@@ -96,10 +98,26 @@ pub(crate) async fn create(
     headers.insert(ETAG, entity_tag(&created.etag)?);
     headers.insert(ACCEPT_PATCH, HeaderValue::from_static(SDP_FRAGMENT));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for link in &app.ice_links {
-        headers.append(LINK, link.clone());
+    for link in links {
+        headers.append(LINK, link);
     }
     Ok(response)
+}
+
+/// OPTIONS: what may be done here, to anybody; to who may do it, the ICE servers as well, for clients that cannot change
+/// theirs after the offer (RFC 9725 §4.6).
+pub(crate) async fn discover(side: Side, app: &Shared, peer: Peer, headers: &HeaderMap) -> Response {
+    let mut response = ([(ACCEPT_POST, SDP)], preflight().await).into_response();
+    // A preflight of a browser comes without the token, and is no try to do without.
+    let is_preflight = headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    if !is_preflight && app.access.check(side.right(), headers, peer.ip()).is_ok() {
+        let links = app.ice_servers.links(headers);
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for link in links {
+            response.headers_mut().append(LINK, link);
+        }
+    }
+    response
 }
 
 /// PATCH of a trickle fragment: 204 for candidates, 200 with a fragment after an ICE restart (RFC 9725 §4.3).

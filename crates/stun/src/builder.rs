@@ -102,6 +102,11 @@ impl<'b> MessageBuilder<'b> {
         ProtectedBuilder(self.attribute(&MessageIntegritySha256(mac)))
     }
 
+    /// Goes on as if protected: what a client sends before the server has asked for proof.
+    pub(crate) const fn unprotected(self) -> ProtectedBuilder<'b> {
+        ProtectedBuilder(self)
+    }
+
     /// Appends FINGERPRINT to a message without integrity, and returns the message's length.
     pub fn fingerprint(mut self) -> usize {
         self.set_length(8);

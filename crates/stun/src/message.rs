@@ -65,6 +65,26 @@ impl<'a> Message<'a> {
         Ok(message)
     }
 
+    /// How long the message at the beginning of `bytes` is: over TCP and TLS messages follow each other without
+    /// anything between (RFC 8489 §6.2.2). `None` as long as that can't be said; the bytes need not be there.
+    ///
+    /// # Errors
+    /// [`ParseError::BadMagic`], [`ParseError::BadLength`]: no message begins like this, and the stream is lost.
+    pub fn len_in_stream(bytes: &[u8]) -> Result<Option<usize>, ParseError> {
+        // Judged as early as possible: what is not STUN need not send 20 bytes to be told.
+        let cookie = bytes.get(4..bytes.len().min(8)).unwrap_or_default();
+        if bytes.first().is_some_and(|first| first & 0xC0 != 0)
+            || !MAGIC_COOKIE.to_be_bytes().starts_with(cookie)
+        {
+            return Err(ParseError::BadMagic);
+        }
+        let Some(&[_, _, l0, l1]) = bytes.first_chunk() else { return Ok(None) };
+        match usize::from(u16::from_be_bytes([l0, l1])) {
+            length if length % 4 == 0 => Ok(Some(HEADER_LEN + length)),
+            _ => Err(ParseError::BadLength),
+        }
+    }
+
     /// Walks all attributes once, checks that each lies inside, and notes where protection starts.
     fn find_protection(&mut self) -> Result<(), ParseError> {
         let mut offset = HEADER_LEN;

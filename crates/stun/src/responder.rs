@@ -1,6 +1,6 @@
 //! Answers Binding requests of anybody: the whole of a basic STUN server (RFC 8489 §12).
 
-use crate::attribute::{ErrorCode, UnknownAttributes};
+use crate::attribute::{ErrorCode, TransmitCounter, UnknownAttributes};
 use crate::{Class, Datagram, Error, Message, MessageBuilder, Method, ParseError, Transmit};
 
 /// Longest request answered. A Binding request of a client has 20 to 100 bytes.
@@ -8,9 +8,9 @@ const MAX_REQUEST_LEN: usize = 548;
 
 /// Answers a Binding request with the address that it came from, without asking for credentials.
 ///
-/// A pure function: the response is appended to `buf`. A success has 40 bytes over IPv4, 52 over IPv6, so an
-/// off-path attacker gains at most a factor of 2.6 by forging the source. Not for ICE, where only authenticated
-/// requests are answered.
+/// A pure function: the response is appended to `buf`. A success has 40 bytes over IPv4, 52 over IPv6 (plus what
+/// it repeats of the request), so an off-path attacker gains at most a factor of 2.6 by forging the source. Not
+/// for ICE, where only authenticated requests are answered.
 ///
 /// # Errors
 /// [`Error::Malformed`] if it isn't a proper message or has a wrong fingerprint,
@@ -30,6 +30,11 @@ pub fn respond(datagram: Datagram<'_>, buf: &mut Vec<u8>) -> Result<Transmit, Er
         MessageBuilder::success(&request, buf).mapped(datagram.remote)
     } else {
         MessageBuilder::error(&request, &ErrorCode::UNKNOWN_ATTRIBUTE, buf).attribute(&unknown)
+    };
+    // RFC 7982 §3: the client learns whether it was the request or the response that got lost.
+    let response = match request.attribute::<TransmitCounter>() {
+        Ok(Some(counter)) => response.attribute(&counter.answer()),
+        _ => response,
     };
     let len = if with_fingerprint { response.fingerprint() } else { response.finish() };
     Ok(Transmit::new(datagram.transport, datagram.local, datagram.remote, len))

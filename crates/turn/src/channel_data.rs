@@ -10,8 +10,11 @@ use headwater_stun::{ParseError, Transport};
 pub const HEADER_LEN: usize = 4;
 /// The lowest channel number.
 pub const MIN_CHANNEL: u16 = 0x4000;
-/// The highest channel number (RFC 8656 §12; those up to 0x7FFF of RFC 5766 are reserved).
-pub const MAX_CHANNEL: u16 = 0x4FFF;
+/// The highest channel number that is taken. RFC 8656 §12 ends at [`LAST_CHANNEL`]; clients of RFC 5766, coturn's own among
+/// them, draw from these too, and no other protocol begins with their bytes.
+pub const MAX_CHANNEL: u16 = 0x7FFF;
+/// The highest channel number that a client should ask for (RFC 8656 §12).
+pub const LAST_CHANNEL: u16 = 0x4FFF;
 
 /// A ChannelData message; borrows the datagram. HOT.
 #[non_exhaustive]
@@ -24,10 +27,10 @@ pub struct ChannelData<'a> {
 }
 
 impl<'a> ChannelData<'a> {
-    /// Whether a datagram that begins with this byte is ChannelData (RFC 7983: 64 to 79).
+    /// Whether a datagram that begins with this byte is ChannelData (RFC 7983: 64 to 79; RFC 5766 §11: up to 127).
     #[must_use]
     pub const fn is_first_byte(byte: u8) -> bool {
-        matches!(byte, 64..=79)
+        matches!(byte, 64..=127)
     }
 
     /// Reads one message. Bytes behind it are padding: a datagram may have any, and they are ignored.
@@ -74,7 +77,8 @@ mod tests {
         assert_eq!(parse(&[0x40, 0x01, 0, 2, 7, 8]), Ok((0x4001, &[7, 8][..])));
         assert_eq!(parse(&[0x40, 0x01, 0, 2, 7, 8, 0, 0]), Ok((0x4001, &[7, 8][..])), "padding");
         assert_eq!(parse(&[0x4F, 0xFF, 0, 0]), Ok((0x4FFF, &[][..])));
-        assert_eq!(parse(&[0x50, 0, 0, 0]), Err(ParseError::BadMagic), "reserved by RFC 8656");
+        assert_eq!(parse(&[0x7F, 0xFF, 0, 0]), Ok((0x7FFF, &[][..])), "of RFC 5766");
+        assert_eq!(parse(&[0x80, 0, 0, 0]), Err(ParseError::BadMagic));
         assert_eq!(parse(&[0x3F, 0xFF, 0, 0]), Err(ParseError::BadMagic));
         assert_eq!(parse(&[0x40, 0, 0, 3, 1, 2]), Err(ParseError::Truncated { needed: 7, got: 6 }));
         assert_eq!(parse(&[0x40, 0, 0]), Err(ParseError::Truncated { needed: 4, got: 3 }));

@@ -4,8 +4,14 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::ConfigError;
 use crate::attribute::Family;
 use crate::peers::PeerPolicy;
+
+/// What STUN allows of REALM and SOFTWARE.
+const MAX_TEXT_LEN: usize = 763;
+/// Keys have 32 bits, and there are two relays for each and one reserved.
+const MAX_ALLOCATIONS: usize = 1 << 30;
 
 /// What one user, and one source address, may have. `None` is no limit.
 #[non_exhaustive]
@@ -29,7 +35,7 @@ impl Quota {
 #[non_exhaustive]
 #[derive(Clone)]
 pub struct ServerConfig {
-    /// The realm of the long-term credentials.
+    /// The realm of the long-term credentials. 1 to 763 bytes.
     pub realm: String,
     /// Names and passwords that are always good.
     pub users: HashMap<String, String>,
@@ -38,7 +44,7 @@ pub struct ServerConfig {
     pub secrets: Vec<String>,
     /// What nonces are made with. Servers that share it take each other's; else random.
     pub nonce_key: [u8; 32],
-    /// Value of SOFTWARE in answers to authenticated requests; none by default.
+    /// Value of SOFTWARE in answers to authenticated requests; none by default. At most 763 bytes.
     pub software: Option<String>,
     /// Which peers clients may talk to.
     pub peers: PeerPolicy,
@@ -52,10 +58,15 @@ pub struct ServerConfig {
     pub per_user: Quota,
     /// For each source address (IPv6: for each /64).
     pub per_address: Quota,
-    /// Allocations at once. Default 100,000.
+    /// Allocations at once. Default 100,000, at most 2^30.
     pub max_allocations: usize,
-    /// Longest lifetime granted. Default 1 h; the default lifetime is 10 min (RFC 8656 §3.2).
+    /// Longest lifetime granted, 60 s to a day. Default 1 h; the default lifetime is 10 min (RFC 8656 §3.2).
     pub max_lifetime: Duration,
+    /// Where clients are sent while this server drains: the first one of the client's family.
+    pub alternates: Vec<SocketAddr>,
+    /// How many bytes more than it sent one source address (IPv6: one /64) may be sent each second as long as it has not proven
+    /// who it is, over UDP; four times that at once. Default 16 KiB: some 160 challenges a second.
+    pub unproven_bytes_per_second: u32,
     /// Listening addresses of this server: never peers, whatever the policy allows.
     pub listeners: Vec<SocketAddr>,
 }
@@ -78,7 +89,25 @@ impl ServerConfig {
             per_address: Quota { allocations: Some(300), bits_per_second: None },
             max_allocations: 100_000,
             max_lifetime: Duration::from_secs(3600),
+            alternates: Vec::new(),
+            unproven_bytes_per_second: 16 * 1024,
             listeners: Vec::new(),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        match () {
+            () if self.realm.is_empty() || self.realm.len() > MAX_TEXT_LEN => {
+                Err(ConfigError::OutOfRange("realm"))
+            }
+            () if self.software.as_ref().is_some_and(|it| it.len() > MAX_TEXT_LEN) => {
+                Err(ConfigError::OutOfRange("software"))
+            }
+            () if self.max_allocations > MAX_ALLOCATIONS => Err(ConfigError::OutOfRange("max_allocations")),
+            () if !(Duration::from_secs(60)..=Duration::from_secs(86_400)).contains(&self.max_lifetime) => {
+                Err(ConfigError::OutOfRange("max_lifetime"))
+            }
+            () => Ok(()),
         }
     }
 }

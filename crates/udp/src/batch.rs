@@ -71,6 +71,23 @@ impl Batch {
         }
     }
 
+    /// The datagrams of the batch, in the order of arrival.
+    pub fn datagrams(&self) -> impl Iterator<Item = (Received, &[u8])> {
+        self.metas[..self.filled].iter().zip(self.storage.chunks_exact(self.stride)).flat_map(
+            |(meta, buffer)| {
+                let received = Received {
+                    remote: meta.addr,
+                    local: meta.dst_ip,
+                    stamp: meta.timestamp,
+                    ecn: meta.ecn.map_or(0, |ecn| ecn as u8),
+                };
+                buffer[..meta.len.min(self.stride)]
+                    .chunks(meta.stride.max(1))
+                    .map(move |datagram| (received, datagram))
+            },
+        )
+    }
+
     pub(crate) fn fill(
         &mut self,
         receive: impl FnOnce(&mut [IoSliceMut<'_>], &mut [RecvMeta]) -> std::io::Result<usize>,

@@ -2,6 +2,8 @@
 //! for handing the kernel pointers to buffers of the caller that live until the call returns.
 #![allow(unsafe_code)]
 
+pub(crate) mod peers;
+
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::net::{IpAddr, SocketAddr};

@@ -22,8 +22,14 @@ const CRATES: &[(&str, u8, &[&str])] = &[
 ];
 
 /// Packages beside the house: they may use any crate, and no crate may use them.
-const BESIDE: &[&str] =
-    &["headwater-interop", "headwater-examples", "headwater-fuzz", "headwater-benches", "xtask"];
+const BESIDE: &[&str] = &[
+    "headwater-interop",
+    "headwater-nat",
+    "headwater-examples",
+    "headwater-fuzz",
+    "headwater-benches",
+    "xtask",
+];
 
 /// What tests of every crate may use in addition.
 const FOR_TESTS: &[&str] = &["netsim"];

@@ -13,13 +13,13 @@ use headwater_stun as stun;
 use headwater_turn::attribute::Family;
 use headwater_turn::channel_data::ChannelData;
 use headwater_turn::{
-    Event, FiveTuple, PeerPolicy, PortRequest, RelayError, RelayId, RelayTransport, Server, ServerConfig,
-    ToPeer,
+    Drops, Event, FiveTuple, PeerPolicy, PortRequest, RelayError, RelayId, RelayTransport, Server,
+    ServerConfig, ToPeer,
 };
 
-use crate::StartError;
 use crate::clock::Clock;
 use crate::config::Turn as Config;
+use crate::{StartError, TurnCounters};
 
 /// The first port that a relayed address may have.
 const FIRST_PORT: u16 = 1024;
@@ -145,6 +145,19 @@ impl Turn {
     /// Has this client an allocation?
     pub(crate) fn serves(&self, client: &FiveTuple) -> bool {
         self.server.has_allocation(client)
+    }
+
+    /// What it did.
+    pub(crate) fn counters(&self) -> TurnCounters {
+        let counters = self.server.counters();
+        let mut sum = TurnCounters::default();
+        sum.allocations = self.server.allocations() as u64;
+        sum.allocated = counters.allocations_made;
+        sum.packets = [counters.to_peers.packets, counters.to_clients.packets];
+        sum.bytes = [counters.to_peers.bytes, counters.to_clients.bytes];
+        sum.failed_authentications = counters.failed_authentications;
+        sum.refused = [&counters.refused_from_clients, &counters.refused_from_peers].map(Drops::total);
+        sum
     }
 
     /// Does what the server asks for.
@@ -273,7 +286,7 @@ mod tests {
             assert!(message(Indication, method, None), "method {method}");
         }
         assert!(Turn::concerns(&[0x40, 0, 0, 0]));
-        for first in [20, 63, 80, 128, 191, 255] {
+        for first in [20, 63, 128, 191, 255] {
             assert!(!Turn::concerns(&[first, 0, 0, 0]));
         }
         assert!(!Turn::concerns(&[]));

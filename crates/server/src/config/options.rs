@@ -8,7 +8,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use super::{DtlsMode, TakeoverRule, TlsMode};
-use crate::bench;
+use crate::{bench, turn};
 
 /// WebRTC live streaming: publish over WHIP, watch over WHEP.
 #[derive(Parser)]
@@ -28,6 +28,8 @@ enum Command {
     Config(Options),
     /// Measures what this machine serves: CPU per packet, latency, memory, joins, viewers per core (Linux only).
     Bench(bench::Options),
+    /// Runs a TURN server alone.
+    Turn(turn::Options),
 }
 
 /// What to do, with which options.
@@ -35,6 +37,7 @@ pub(crate) enum Action {
     Serve(Options),
     PrintConfig(Options),
     Bench(bench::Options),
+    Turn(turn::Options),
 }
 
 impl Cli {
@@ -44,6 +47,7 @@ impl Cli {
             Some(Command::Serve(options)) => Action::Serve(options),
             Some(Command::Config(options)) => Action::PrintConfig(options),
             Some(Command::Bench(options)) => Action::Bench(options),
+            Some(Command::Turn(options)) => Action::Turn(options),
         }
     }
 }
@@ -107,6 +111,10 @@ pub(crate) struct Options {
     #[arg(long, env = "HEADWATER_PORTABLE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub(super) portable: Option<bool>,
+    /// Runs no TURN server beside the media
+    #[arg(long, env = "HEADWATER_NO_TURN", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub(super) no_turn: Option<bool>,
     /// Certificate chain (PEM) for HTTPS
     #[arg(long, env = "HEADWATER_TLS_CERT", value_name = "FILE")]
     pub(super) tls_cert: Option<PathBuf>,

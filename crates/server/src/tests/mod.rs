@@ -24,9 +24,9 @@ use tower::ServiceExt;
 
 use crate::config::IceServer;
 use crate::http::{App, Peer, Shared, router};
+use crate::ice_servers::IceServers;
 use crate::media::{Backend, Created, Media, Reply};
 use crate::metrics::{HttpCounters, Sample};
-use crate::run::ice_link;
 use crate::tokens::{Access, Token};
 use crate::view::{SessionView, StreamView};
 
@@ -175,7 +175,7 @@ impl Server {
             media: Media::new(fake.clone()),
             access,
             open: false,
-            ice_links: vec![ice_link(&ice_server)],
+            ice_servers: IceServers::new(&[ice_server], None),
             counters: HttpCounters::new(),
             stopping: AtomicBool::new(false),
         });

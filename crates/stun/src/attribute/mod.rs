@@ -6,6 +6,7 @@
 //!
 //! To add one: a file with `TYPE`, `parse`, `emit` and a test with bytes; one `mod`; one row in [`TABLE`].
 
+mod alternate_domain;
 mod alternate_server;
 mod error_code;
 mod fingerprint;
@@ -13,8 +14,11 @@ mod integrity;
 mod integrity_sha256;
 mod mapped_address;
 mod nonce;
+mod password_algorithm;
+mod password_algorithms;
 mod realm;
 mod software;
+mod transmit_counter;
 mod unknown_attributes;
 mod userhash;
 mod username;
@@ -22,6 +26,7 @@ mod xor_mapped_address;
 
 use std::fmt;
 
+pub use alternate_domain::AlternateDomain;
 pub use alternate_server::AlternateServer;
 pub use error_code::ErrorCode;
 pub use fingerprint::Fingerprint;
@@ -29,8 +34,11 @@ pub use integrity::MessageIntegrity;
 pub use integrity_sha256::MessageIntegritySha256;
 pub use mapped_address::MappedAddress;
 pub use nonce::Nonce;
+pub use password_algorithm::PasswordAlgorithm;
+pub use password_algorithms::PasswordAlgorithms;
 pub use realm::Realm;
 pub use software::Software;
+pub use transmit_counter::TransmitCounter;
 pub use unknown_attributes::UnknownAttributes;
 pub use userhash::UserHash;
 pub use username::Username;
@@ -166,10 +174,14 @@ pub const TABLE: &[Registration] = &[
     row!(Realm, "REALM"),
     row!(Nonce, "NONCE"),
     row!(MessageIntegritySha256, "MESSAGE-INTEGRITY-SHA256"),
+    row!(PasswordAlgorithm, "PASSWORD-ALGORITHM"),
     row!(UserHash, "USERHASH"),
     row!(XorMappedAddress, "XOR-MAPPED-ADDRESS"),
+    row!(PasswordAlgorithms, "PASSWORD-ALGORITHMS"),
+    row!(AlternateDomain, "ALTERNATE-DOMAIN"),
     row!(Software, "SOFTWARE"),
     row!(AlternateServer, "ALTERNATE-SERVER"),
+    row!(TransmitCounter, "TRANSACTION_TRANSMIT_COUNTER"),
     row!(Fingerprint, "FINGERPRINT"),
 ];
 

@@ -3,6 +3,8 @@
 mod captures;
 mod client;
 mod corpus;
+mod long_term;
 mod messages;
 mod properties;
+mod servers;
 mod vectors;

@@ -195,3 +195,14 @@ fn the_responder_lists_what_it_does_not_understand() {
     let list = answer.attribute::<UnknownAttributes>().expect("well-formed").expect("there");
     assert_eq!(list.types(), [AttributeType(0x0024), AttributeType(0x7F00)]);
 }
+
+#[test]
+fn a_transmit_counter_comes_back() {
+    use headwater_stun::attribute::TransmitCounter;
+    let address = "192.0.2.1:4000".parse().expect("an address");
+    let mut out = Vec::new();
+    let request = request(&[(0x8025, &[0, 0, 3, 0])]);
+    respond(Datagram::new(Transport::Udp, address, address, &request), &mut out).expect("a request");
+    let response = Message::parse(&out).expect("a message");
+    assert_eq!(response.attribute(), Ok(Some(TransmitCounter { requests: 3, responses: 1 })));
+}

@@ -1,9 +1,9 @@
 //! Laws that hold for any bytes.
 
-use headwater_stun::attribute::TABLE;
+use headwater_stun::attribute::{PasswordAlgorithms, TABLE};
 use headwater_stun::{
-    Datagram, Key, Message, MessageBuilder, Method, ParseError, RawAttribute, TransactionId, Transport,
-    respond,
+    Attempt, Claim, Datagram, Key, LongTerm, Message, MessageBuilder, Method, ParseError, RawAttribute,
+    TransactionId, Transport, Uri, Verdict, respond,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -47,6 +47,16 @@ fn exercise(bytes: &[u8]) {
             let _ = (row.rewrite)(RawAttribute::new(row.kind, raw.value, raw.transaction_id), &mut out);
         }
     }
+    let _ = Claim::of(&message, Some(PasswordAlgorithms::SHA256_AND_MD5));
+    let (mut credentials, mut attempt) = (LongTerm::new("user", "password"), Attempt::default());
+    let retries = (0..10).filter(|_| {
+        let mut request = Vec::new();
+        let builder = MessageBuilder::request(Method::BINDING, message.transaction_id(), &mut request);
+        credentials.sign(&mut attempt, builder).finish();
+        Message::parse(&request).expect("what we write is a message");
+        credentials.handle_response(&mut attempt, &message) == Verdict::Retry
+    });
+    assert!(retries.count() <= 3, "one request is not sent again for ever");
     let address = "192.0.2.1:1".parse().expect("an address");
     let mut buf = Vec::new();
     let result = respond(Datagram::new(Transport::Udp, address, address, bytes), &mut buf);
@@ -78,6 +88,20 @@ proptest! {
                 prop_assert_eq!(&once, &twice, "{}", row.name);
             }
         }
+    }
+
+    #[test]
+    fn a_uri_that_was_read_is_written_so_that_it_reads_the_same(
+        text in "(stuns?|TURNS?|turn):[a-f0-9:.\\[\\]_-]{0,20}(:[0-9]{0,6})?(\\?transport=(udp|tcp|x))?",
+    ) {
+        if let Ok(uri) = text.parse::<Uri>() {
+            prop_assert_eq!(uri.to_string().parse(), Ok(uri));
+        }
+    }
+
+    #[test]
+    fn no_text_makes_a_uri_panic(text in ".{0,40}") {
+        let _ = text.parse::<Uri>();
     }
 
     #[test]

@@ -1,0 +1,223 @@
+//! DTLS clients: one association each, found by the two addresses.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use headwater_dtls::{Certificate, Config, Connection, Event, Role};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::Rng;
+use slab::Slab;
+
+/// Associations that are being made, of one worker. Beyond, the oldest one is given up: anybody can begin one.
+const MOST_HANDSHAKES: usize = 1_000;
+/// How long one may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// First bytes of DTLS records (RFC 7983 §7).
+const RECORDS: std::ops::RangeInclusive<u8> = 20..=63;
+/// First byte of a record of a handshake.
+const HANDSHAKE: u8 = 22;
+
+/// Our address and the client's.
+pub(crate) type Path = (SocketAddr, SocketAddr);
+
+/// One client.
+struct Association {
+    path: Path,
+    dtls: Connection,
+    is_connected: bool,
+    /// Since when it has had no allocation.
+    bare_since: Instant,
+    heard: Instant,
+}
+
+/// All DTLS clients of one worker.
+pub(crate) struct Associations {
+    config: Arc<Config>,
+    rng: ChaCha20Rng,
+    most: usize,
+    all: Slab<Association>,
+    by_path: HashMap<Path, usize>,
+    /// Those that were begun, oldest first; some have since connected or ended.
+    begun: VecDeque<Path>,
+    handshakes: usize,
+}
+
+impl Associations {
+    pub(crate) fn new(certificate: Certificate, rng: ChaCha20Rng, most: usize) -> Self {
+        let mut config = Config::new(certificate);
+        // Clients are known by their credentials inside.
+        config.danger_accept_any_certificate = true;
+        config.require_cookie = true;
+        config.srtp_profiles = Vec::new();
+        config.handshake_timeout = HANDSHAKE_TIMEOUT;
+        let config = Arc::new(config);
+        Self {
+            config,
+            rng,
+            most,
+            all: Slab::new(),
+            by_path: HashMap::new(),
+            begun: VecDeque::new(),
+            handshakes: 0,
+        }
+    }
+
+    pub(crate) const fn is_record(first: u8) -> bool {
+        *RECORDS.start() <= first && first <= *RECORDS.end()
+    }
+
+    pub(crate) fn has(&self, path: Path) -> bool {
+        !self.all.is_empty() && self.by_path.contains_key(&path)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Takes records of a client; `each` gets what they carry. What is to be sent comes by [`poll`](Self::poll). Returns
+    /// whether the association is there afterwards, and `None` if there never was one.
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        path: Path,
+        records: &[u8],
+        mut each: impl FnMut(Vec<u8>),
+    ) -> Option<bool> {
+        let index = match self.by_path.get(&path) {
+            Some(index) => *index,
+            None => self.begin(now, path, records)?,
+        };
+        let association = &mut self.all[index];
+        if association.dtls.handle_datagram(now, records).is_ok() {
+            association.heard = now;
+        }
+        let mut is_open = true;
+        while let Some(event) = association.dtls.poll_event() {
+            match event {
+                Event::Connected(_) => {
+                    association.is_connected = true;
+                    association.bare_since = now;
+                    self.handshakes -= 1;
+                }
+                Event::Data(data) => each(data),
+                _ => is_open = false,
+            }
+        }
+        Some(is_open)
+    }
+
+    fn begin(&mut self, now: Instant, path: Path, records: &[u8]) -> Option<usize> {
+        if records.first() != Some(&HANDSHAKE) || self.all.len() >= self.most {
+            return None;
+        }
+        while self.handshakes >= MOST_HANDSHAKES || self.begun.len() >= 2 * MOST_HANDSHAKES {
+            let oldest = self.begun.pop_front()?;
+            let is_begun = self.by_path.get(&oldest).is_some_and(|index| !self.all[*index].is_connected);
+            if is_begun {
+                self.remove(oldest);
+            }
+        }
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        let dtls = Connection::new(Arc::clone(&self.config), Role::Server, Vec::new(), seed, now).ok()?;
+        let index =
+            self.all.insert(Association { path, dtls, is_connected: false, bare_since: now, heard: now });
+        self.by_path.insert(path, index);
+        self.begun.push_back(path);
+        self.handshakes += 1;
+        Some(index)
+    }
+
+    /// Appends the next datagram for a client to `buf` and returns its length.
+    pub(crate) fn poll(&mut self, now: Instant, path: Path, buf: &mut Vec<u8>) -> Option<usize> {
+        let index = *self.by_path.get(&path)?;
+        self.all[index].dtls.poll_transmit(now, buf).map(|transmit| transmit.len)
+    }
+
+    /// Replaces the message at the end of `buf`, from `start` on, by a record that carries it. Returns whether there is one.
+    pub(crate) fn seal(&mut self, now: Instant, path: Path, buf: &mut Vec<u8>, start: usize) -> bool {
+        let Some(index) = self.by_path.get(&path) else { return false };
+        let dtls = &mut self.all[*index].dtls;
+        let sent = dtls.send(&buf[start..]).is_ok();
+        buf.truncate(start);
+        sent && dtls.poll_transmit(now, buf).is_some()
+    }
+
+    /// Forgets a client.
+    pub(crate) fn remove(&mut self, path: Path) {
+        if let Some(association) = self.by_path.remove(&path).and_then(|index| self.all.try_remove(index))
+            && !association.is_connected
+        {
+            self.handshakes -= 1;
+        }
+    }
+
+    /// Is anything under way that has timers of its own?
+    pub(crate) const fn has_handshakes(&self) -> bool {
+        self.handshakes > 0
+    }
+
+    /// Lets time pass, for those that are being made or for all. Returns those that have something to send, and those that
+    /// have ended.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, all: bool) -> (Vec<Path>, Vec<Path>) {
+        let (mut talking, mut ended) = (Vec::new(), Vec::new());
+        if all {
+            for (_, association) in &mut self.all {
+                association.handle_timeout(now, &mut talking, &mut ended);
+            }
+            self.begun
+                .retain(|path| self.by_path.get(path).is_some_and(|index| !self.all[*index].is_connected));
+        } else {
+            for path in &self.begun {
+                if let Some(index) = self.by_path.get(path) {
+                    self.all[*index].handle_timeout(now, &mut talking, &mut ended);
+                }
+            }
+        }
+        (talking, ended)
+    }
+
+    /// Those that have been silent, or without an allocation, for too long.
+    pub(crate) fn stale(
+        &mut self,
+        now: Instant,
+        setup: Duration,
+        idle: Duration,
+        has_allocation: impl Fn(Path) -> bool,
+    ) -> Vec<Path> {
+        let mut stale = Vec::new();
+        for (_, association) in &mut self.all {
+            if association.is_connected && has_allocation(association.path) {
+                association.bare_since = now;
+            }
+            let age = |since| now.saturating_duration_since(since);
+            if age(association.bare_since) >= setup || age(association.heard) >= idle {
+                association.dtls.close(now);
+                stale.push(association.path);
+            }
+        }
+        stale
+    }
+}
+
+impl Association {
+    fn handle_timeout(&mut self, now: Instant, talking: &mut Vec<Path>, ended: &mut Vec<Path>) {
+        if self.dtls.poll_timeout().is_some_and(|due| due <= now) {
+            self.dtls.handle_timeout(now);
+            talking.push(self.path);
+            while let Some(event) = self.dtls.poll_event() {
+                if matches!(event, Event::Closed { .. }) {
+                    ended.push(self.path);
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Associations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Associations").field("all", &self.all.len()).finish_non_exhaustive()
+    }
+}
