@@ -173,6 +173,9 @@ impl Client {
     /// Our address has changed: takes the allocation along (RFC 8016). [`ClientEvent::Moved`], or
     /// [`ClientEvent::Ended`] if the server doesn't have it.
     ///
+    /// `local` may be the one that it was: when a NAT may have given us another address, which the client by itself
+    /// notices at the next renewal only.
+    ///
     /// # Errors
     /// [`Error::NotAllocated`] without an allocation, or if the server gave no ticket for it.
     pub fn move_to(&mut self, now: Instant, local: SocketAddr) -> Result<(), Error> {
@@ -181,7 +184,11 @@ impl Client {
         }
         self.now = self.now.max(now);
         self.config.local = local;
-        self.transactions.clear();
+        for (ask, local) in self.transactions.clear() {
+            if matches!(ask, Ask::Connect(_) | Ask::BindConnection(_)) {
+                self.fail(ask, local, Failure::Ended);
+            }
+        }
         self.peers.restart(self.now);
         self.start(Ask::Move, local);
         Ok(())
@@ -194,7 +201,7 @@ impl Client {
             State::Idle | State::Closing => {}
             State::Allocating if !self.transactions.knows_realm() => self.end(ClientEnd::Closed),
             State::Allocating | State::Allocated { .. } => {
-                self.transactions.clear();
+                let _all_end_with_it = self.transactions.clear();
                 self.peers = Peers::default();
                 self.state = State::Closing;
                 self.start(Ask::Close, self.config.local);

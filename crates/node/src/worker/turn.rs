@@ -150,14 +150,14 @@ impl Turn {
     /// What it did.
     pub(crate) fn counters(&self) -> TurnCounters {
         let counters = self.server.counters();
-        let mut sum = TurnCounters::default();
-        sum.allocations = self.server.allocations() as u64;
-        sum.allocated = counters.allocations_made;
-        sum.packets = [counters.to_peers.packets, counters.to_clients.packets];
-        sum.bytes = [counters.to_peers.bytes, counters.to_clients.bytes];
-        sum.failed_authentications = counters.failed_authentications;
-        sum.refused = [&counters.refused_from_clients, &counters.refused_from_peers].map(Drops::total);
-        sum
+        TurnCounters {
+            allocations: self.server.allocations() as u64,
+            allocated: counters.allocations_made,
+            packets: [counters.to_peers.packets, counters.to_clients.packets],
+            bytes: [counters.to_peers.bytes, counters.to_clients.bytes],
+            failed_authentications: counters.failed_authentications,
+            refused: [&counters.refused_from_clients, &counters.refused_from_peers].map(Drops::total),
+        }
     }
 
     /// Does what the server asks for.
@@ -210,7 +210,7 @@ impl Turn {
             self.next_port = if port + 1 < self.ports.end { port + 1 } else { self.ports.start };
             let address = SocketAddr::new(ip, port);
             let following = SocketAddr::new(ip, port + 1);
-            if (is_even && port % 2 != 0) || !self.is_free(&address) {
+            if (is_even && !port.is_multiple_of(2)) || !self.is_free(&address) {
                 continue;
             }
             if let Some(next) = next {
@@ -242,7 +242,7 @@ impl Turn {
 /// May `one` be the next segment of `all`?
 fn may_join(all: &Transmit, one: &Transmit) -> bool {
     match all.segment_size.map(usize::from) {
-        Some(segment) => all.len % segment == 0 && one.len <= segment,
+        Some(segment) => all.len.is_multiple_of(segment) && one.len <= segment,
         None => one.len <= all.len,
     }
 }

@@ -156,6 +156,10 @@ impl Client {
     pub(super) fn fail(&mut self, ask: Ask, local: SocketAddr, failure: Failure) {
         // Who doesn't answer may do so later: until it expires there is time to ask again.
         let is_certain = !matches!(failure, Failure::TimedOut | Failure::Unauthentic);
+        let is_renewal = matches!(ask, Ask::Refresh | Ask::Permit(_) | Ask::BindChannel { .. });
+        if failure == Failure::Refused(437) && is_renewal && !self.ticket.is_empty() {
+            return self.move_again();
+        }
         match ask {
             Ask::Allocate => {
                 self.forget_allocation();
@@ -182,6 +186,15 @@ impl Client {
         }
     }
 
+    /// The server doesn't know us any more: a NAT has given us another address, perhaps. The ticket tells, and what
+    /// was under way is asked for again after it.
+    fn move_again(&mut self) {
+        self.peers.restart(self.now);
+        if !self.transactions.is_open(&Ask::Move) {
+            self.start(Ask::Move, self.config.local);
+        }
+    }
+
     pub(super) fn end(&mut self, reason: ClientEnd) {
         self.forget_allocation();
         self.events.push_back(ClientEvent::Ended(reason));
@@ -191,7 +204,7 @@ impl Client {
         self.state = State::Idle;
         self.ticket.clear();
         self.peers = Peers::default();
-        self.transactions.clear();
+        let _all_end_with_it = self.transactions.clear();
         self.plan();
     }
 }

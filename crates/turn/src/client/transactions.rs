@@ -84,10 +84,10 @@ impl Transactions {
         self.open.iter().any(|it| it.local == local)
     }
 
-    /// Forgets all requests.
-    pub(super) fn clear(&mut self) {
-        self.open.clear();
+    /// Forgets all requests, and says what they were.
+    pub(super) fn clear(&mut self) -> impl Iterator<Item = (Ask, SocketAddr)> + use<> {
         self.due.clear();
+        std::mem::take(&mut self.open).into_iter().map(|it| (it.ask, it.local))
     }
 
     /// Forgets what the server said about credentials: the next one is another.

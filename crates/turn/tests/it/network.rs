@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use headwater_netsim::{Endpoint, EndpointId, Link, Network, Transmit};
+use headwater_netsim::{Endpoint, EndpointId, Link, Nat, NatId, Network, Transmit};
 use headwater_stun::{Datagram, Transport};
 use headwater_turn::{
     AllocateOptions, Client, ClientConfig, ClientEnd, ClientEvent, Event, PeerPolicy, RelayId, Server,
@@ -154,6 +154,7 @@ struct World {
     network: Network<Host>,
     client: EndpointId,
     server: EndpointId,
+    nat: NatId,
 }
 
 impl World {
@@ -175,9 +176,10 @@ impl World {
         let pinger =
             Pinger { client, next_ping: now, events: Vec::new(), pings: 0, pongs: 0, out: Outgoing::new() };
         let server = network.add(Host::Relayer(Box::new(relayer)), &addresses);
-        let client = network.add(Host::Pinger(Box::new(pinger)), &[address(CLIENT)]);
+        let nat = network.add_nat(Nat::endpoint_independent("203.0.113.200".parse().expect("an IP")));
+        let client = network.add_behind(nat, Host::Pinger(Box::new(pinger)), &[address(CLIENT)]);
         network.add(Host::Echo(Outgoing::new()), &[address(PEER)]);
-        Self { network, client, server }
+        Self { network, client, server, nat }
     }
 
     fn pinger(&mut self) -> &mut Pinger {
@@ -245,6 +247,49 @@ fn loss_does_not_end_it() {
         assert!(pings == 60 && pongs > 5, "seed {seed}: {pings} pings, {pongs} pongs, {events:?}");
         assert_eq!(world.server().allocations(), 1);
         assert_eq!(events.len(), 3, "seed {seed}: {events:?}");
+    }
+}
+
+#[test]
+fn a_client_that_moves_takes_its_allocation_along() {
+    let mut options = AllocateOptions::default();
+    options.mobility = true;
+    let mut world = World::new(Link::default().loss(0.1), 3, options);
+    world.say(|client, now| client.bind_channel(now, address(PEER)).expect("under way"));
+    world.network.advance(Duration::from_secs(60));
+    assert!(world.pinger().pongs > 20);
+    for elsewhere in ["192.0.2.200:6000", "192.0.2.201:6001"] {
+        let id = world.client;
+        world.network.set_addresses(id, &[address(elsewhere)]);
+        world.say(|client, now| client.move_to(now, address(elsewhere)).expect("there is a ticket"));
+        world.network.advance(Duration::from_secs(40));
+        let (pings, pongs) = world.minute();
+        assert!(pings == 60 && pongs > 20, "{elsewhere}: {pings} pings, {pongs} pongs");
+        assert_eq!(world.pinger().events.last(), Some(&ClientEvent::Moved));
+        assert_eq!(world.server().allocations(), 1);
+    }
+}
+
+#[test]
+fn a_nat_that_changes_our_address_is_noticed_at_the_next_renewal_or_when_the_owner_says_so() {
+    for told in [false, true] {
+        let mut options = AllocateOptions::default();
+        options.mobility = true;
+        let mut world = World::new(Link::default(), 5, options);
+        world.say(|client, now| client.bind_channel(now, address(PEER)).expect("under way"));
+        world.network.advance(Duration::from_secs(5));
+        assert_eq!(world.minute().1, 60);
+        let nat = world.nat;
+        world.network.rebind(nat);
+        assert_eq!(world.minute().1, 0, "nobody hears us");
+        if told {
+            world.say(|client, now| client.move_to(now, address(CLIENT)).expect("there is a ticket"));
+        } else {
+            world.network.advance(Duration::from_secs(80));
+        }
+        world.network.advance(Duration::from_secs(1));
+        assert_eq!(world.minute().1, 60, "told: {told}");
+        assert_eq!(world.pinger().events.last(), Some(&ClientEvent::Moved));
     }
 }
 

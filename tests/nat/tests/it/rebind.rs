@@ -4,15 +4,15 @@ use crate::text::assert_table;
 use headwater_nat::{FIRST, SECOND, Surroundings, World};
 use std::time::Duration;
 
-/// Rows: whose NAT is rebound. `heals`: media flows again within 6 s without signalling of credentials, since the
-/// address is found by checks or another pair is valid. `restart`: an ICE restart is needed, as the other side's NAT
-/// keeps out the new address, or a relay has lost its client.
+/// Rows: whose NAT is rebound. `heals`: media flows again within 6 s without a word by signalling but candidates. Checks
+/// show the new address, or another pair takes over; a relay over UDP goes along (RFC 8016), one over TCP is made anew.
+/// `restart`: media went directly, and the other side's NAT keeps out the new address; an ICE restart tells it there.
 const REBOUND: &str = "
                   | Open  | FullCone | AddressRestricted | PortRestricted | Symmetric | UdpBlocked | Only443
 FullCone          | heals | heals    | heals             | restart        | restart   | heals      | heals
 AddressRestricted | heals | heals    | heals             | restart        | restart   | heals      | heals
 PortRestricted    | heals | heals    | heals             | restart        | heals     | heals      | heals
-Symmetric         | heals | heals    | heals             | restart        | heals     | heals      | heals
+Symmetric         | heals | heals    | heals             | heals          | heals     | heals      | heals
 UdpBlocked        | heals | heals    | heals             | heals          | heals     | heals      | heals
 Only443           | heals | heals    | heals             | heals          | heals     | heals      | heals
 ";

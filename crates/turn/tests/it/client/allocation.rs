@@ -386,6 +386,38 @@ fn an_allocation_goes_along_to_another_address() {
 }
 
 #[test]
+fn a_ticket_helps_when_a_nat_has_changed_our_address() {
+    let mut stage = Stage::new(Transport::Udp);
+    stage.client.allocate(stage.now, options(|it| it.mobility = true)).expect("idle");
+    let request = stage.request();
+    let mut out = Vec::new();
+    MessageBuilder::success(&request.message(), &mut out)
+        .attribute(&XorRelayedAddress(relayed()))
+        .attribute(&Lifetime(600))
+        .attribute(&MobilityTicket(b"ticket"))
+        .finish();
+    stage.hear(&request, &out).expect("expected");
+    stage.client.permit(stage.now, super::peer().ip()).expect("allocated");
+    stage.refuse(437);
+    let request = stage.request();
+    assert_eq!((request.method(), request.from), (REFRESH, local()));
+    assert_eq!(request.message().attribute(), Ok(Some(MobilityTicket(b"ticket"))));
+    stage.hear(&request, &served(&request)).expect("expected");
+    stage.serve();
+    assert_eq!(stage.events()[1..], [ClientEvent::Moved, ClientEvent::Permitted(super::peer().ip())]);
+    // Once: who doesn't take the ticket has no allocation.
+    stage.now += LIFETIME - Duration::from_secs(60);
+    stage.client.handle_timeout(stage.now);
+    for request in stage.sent() {
+        stage.hear(&request, &refusal(&request, 437)).expect("expected");
+    }
+    let request = stage.request();
+    assert_eq!(request.message().attribute(), Ok(Some(MobilityTicket(b"ticket"))));
+    stage.hear(&request, &refusal(&request, 437)).expect("expected");
+    assert_eq!(stage.events(), [ClientEvent::Ended(ClientEnd::Lost(Failure::Refused(437)))]);
+}
+
+#[test]
 fn without_a_ticket_there_is_no_moving() {
     let mut stage = Stage::allocated(Transport::Udp, AllocateOptions::default());
     assert_eq!(stage.client.move_to(stage.now, address("192.0.2.200:9")), Err(Error::NotAllocated));

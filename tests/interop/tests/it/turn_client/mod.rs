@@ -1,5 +1,6 @@
 //! Our TURN client against coturn's `turnserver`.
 
+mod binding;
 mod relays;
 mod session;
 mod tcp;

@@ -200,6 +200,7 @@ impl Session {
             let data = client.handle_datagram(Instant::now(), datagram);
             match data {
                 Ok(data) => received.extend(data.map(|it| (it.peer, it.data.to_vec()))),
+                // coturn 4.6 sends eight bytes without a header when an allocation has moved.
                 Err(error) => println!("refused: {error}: {bytes:02x?}"),
             }
         };
