@@ -29,6 +29,7 @@ use headwater_ice::{
     Agent, AgentConfig, Candidate, Credentials, Event, NominationMode, Path, Role, TcpType, interleave,
 };
 use headwater_stun::{Datagram, Transport};
+use socket2::{Domain, Socket, Type};
 
 /// What readers have read and the loop has not taken yet; then they wait.
 const MAX_WAITING: usize = 1024;
@@ -198,12 +199,17 @@ impl Owner {
         });
     }
 
-    /// Opens a connection. (Which address of ours it leaves from is the routing table's choice here; a host with several
-    /// would bind it to `asked.local`'s first.)
+    /// Opens a connection from the candidate's address.
     fn connect(&self, asked: Path) {
         let inputs = self.inputs.clone();
+        let open = move || -> std::io::Result<TcpStream> {
+            let socket = Socket::new(Domain::for_address(asked.remote), Type::STREAM, None)?;
+            socket.bind(&SocketAddr::new(asked.local.ip(), 0).into())?;
+            socket.connect_timeout(&asked.remote.into(), CONNECT_WITHIN)?;
+            Ok(socket.into())
+        };
         spawn(move || {
-            let _ = inputs.send(match TcpStream::connect_timeout(&asked.remote, CONNECT_WITHIN) {
+            let _ = inputs.send(match open() {
                 Ok(stream) => Input::Opened(Some(asked), stream),
                 Err(_) => Input::Ended(asked),
             });

@@ -73,6 +73,11 @@ impl Transaction {
         (times == 1).then(|| now.saturating_duration_since(first))
     }
 
+    /// When it was sent first.
+    pub(crate) const fn begun(&self) -> Instant {
+        self.sent.1
+    }
+
     pub(crate) const fn poll_timeout(&self) -> Instant {
         self.schedule.poll_timeout()
     }

@@ -16,7 +16,10 @@ const MAX_PAIRS: usize = 100;
 /// Most connections that are being opened at once: a peer may name 64 addresses that swallow what is sent there.
 const MAX_CONNECTING: usize = 8;
 /// How long a connection may take to open: as long as a check over it may wait for its answer.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_millis(39_500);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(39_500);
+/// How long a pair without an answer holds back the others of its foundation. RFC 8445 §6.1.4.2 lets them wait until it
+/// has failed, which takes 39.5 s where a firewall lets one port of a host through and swallows what is for another.
+const HOLD: Duration = Duration::from_millis(500);
 /// RFC 8445 §14.2: one new check each 50 ms.
 pub(crate) const TA: Duration = Duration::from_millis(50);
 
@@ -156,16 +159,17 @@ impl Checklist {
             match self.triggered.pop_front() {
                 Some(id) if self.get(id).is_some_and(|it| self.is_ready(it)) => break id,
                 Some(_) => {}
-                None => break self.next_ordinary()?,
+                None => break self.next_ordinary(now)?,
             }
         };
         self.next_check = now + TA;
         Some(id)
     }
 
-    fn next_ordinary(&self) -> Option<PairId> {
+    fn next_ordinary(&self, now: Instant) -> Option<PairId> {
         let waiting = self.pairs.iter().find(|it| self.is_ready(it));
-        waiting.or_else(|| self.pairs.iter().find(|it| self.may_thaw(it))).map(|it| it.id)
+        let thawed = || self.pairs.iter().find(|it| self.thaws_at(it).is_some_and(|at| at <= now));
+        waiting.or_else(thawed).map(|it| it.id)
     }
 
     /// Whether it waits, and may open a connection if it needs one.
@@ -178,13 +182,22 @@ impl Checklist {
         !pair.needs_connection() || connecting.count() < MAX_CONNECTING
     }
 
-    /// §6.1.4.2: a frozen pair may go when no other of its foundation waits or is under way.
-    fn may_thaw(&self, pair: &CandidatePair) -> bool {
-        let is_busy = |it: &CandidatePair| it.is_open() && !matches!(it.state, State::Frozen);
-        let mut busy = self.pairs.iter().filter(|it| is_busy(it));
-        matches!(pair.state, State::Frozen)
-            && !busy.any(|it| it.foundation == pair.foundation)
-            && self.may_connect(pair)
+    /// §6.1.4.2: a frozen pair may go when no other of its foundation waits or has lately begun. `None`: not before
+    /// something else happens.
+    fn thaws_at(&self, pair: &CandidatePair) -> Option<Instant> {
+        if !matches!(pair.state, State::Frozen) || !self.may_connect(pair) {
+            return None;
+        }
+        let mut at = self.next_check;
+        for other in self.pairs.iter().filter(|it| it.foundation == pair.foundation) {
+            match &other.state {
+                State::Waiting => return None,
+                State::InProgress(check) => at = at.max(check.begun() + HOLD),
+                State::Connecting(since) => at = at.max(*since + HOLD),
+                _ => {}
+            }
+        }
+        Some(at)
     }
 
     /// §7.2.5.3.3: success of one pair frees the others of its foundation.
@@ -229,7 +242,7 @@ impl Checklist {
     /// Marks checks that are due, and returns a pair whose check or connection was just given up.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<PairId> {
         let given_up = |it: &mut CandidatePair| match it.state {
-            State::Connecting(until) => until <= now,
+            State::Connecting(since) => since + CONNECT_TIMEOUT <= now,
             _ => it.transaction_mut().is_some_and(|it| !it.handle_timeout(now)),
         };
         let pair = self.pairs.iter_mut().find_map(|it| given_up(it).then_some(it))?;
@@ -246,11 +259,12 @@ impl Checklist {
 
     /// When [`handle_timeout`](Self::handle_timeout) or [`take_next`](Self::take_next) has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let triggered = self.triggered.iter().filter_map(|id| self.get(*id));
-        let has_next = triggered.into_iter().any(|it| self.is_ready(it)) || self.next_ordinary().is_some();
-        let next = has_next.then_some(self.next_check);
+        let mut triggered = self.triggered.iter().filter_map(|id| self.get(*id));
+        let is_ready = triggered.any(|it| self.is_ready(it)) || self.pairs.iter().any(|it| self.is_ready(it));
+        let thaw = || self.pairs.iter().filter_map(|it| self.thaws_at(it)).min();
+        let next = if is_ready { Some(self.next_check) } else { thaw() };
         let pairs = self.pairs.iter().filter_map(|it| match it.state {
-            State::Connecting(until) => Some(until),
+            State::Connecting(since) => Some(since + CONNECT_TIMEOUT),
             _ => it.transaction().map(Transaction::poll_timeout),
         });
         pairs.chain(next).min()

@@ -30,8 +30,10 @@ pub(crate) struct Generation {
     pub(crate) is_nominated: bool,
     /// The highest number that was nominated with, by whichever side nominates; 0 if none was.
     pub(crate) nominated_number: u32,
-    /// The owner has chosen the pair: a better one doesn't take its place.
-    pub(crate) is_chosen: bool,
+    /// The highest number of ours that was answered.
+    pub(crate) settled_number: u32,
+    /// What the owner has chosen: a better pair doesn't take its place.
+    pub(crate) chosen: Option<PairId>,
     pub(crate) consent: Option<Consent>,
     /// When checks could begin.
     pub(crate) started: Option<Instant>,
@@ -66,7 +68,8 @@ impl Generation {
             nomination: Nomination::default(),
             is_nominated: false,
             nominated_number: 0,
-            is_chosen: false,
+            settled_number: 0,
+            chosen: None,
             consent: None,
             started: None,
             has_failed: false,

@@ -25,7 +25,7 @@ pub(crate) enum State {
     Frozen,
     /// May be checked.
     Waiting,
-    /// Its connection is being opened, until then at most.
+    /// Its connection is being opened, since then.
     Connecting(Instant),
     /// A check is under way.
     InProgress(Transaction),

@@ -9,7 +9,6 @@ use headwater_stun::Transport;
 
 use super::Agent;
 use crate::check::Nominating;
-use crate::checklist::CONNECT_TIMEOUT;
 use crate::pair::{PairId, State};
 use crate::{Error, Event, Path};
 
@@ -49,10 +48,10 @@ impl Agent {
 
     /// Begins what the checklist has chosen: a check, or the connection that one needs.
     pub(super) fn begin(&mut self, id: PairId) {
-        let until = self.now + CONNECT_TIMEOUT;
+        let now = self.now;
         match self.current.checklist.get_mut(id) {
             Some(pair) if pair.needs_connection() => {
-                pair.state = State::Connecting(until);
+                pair.state = State::Connecting(now);
                 self.events.push_back(Event::Connect(pair.path));
             }
             _ => {
@@ -102,7 +101,7 @@ impl Agent {
         consents.into_iter().flatten().for_each(|it| it.suspend(path));
         if self.selected == Some(path) {
             self.selected = None;
-            (self.current.is_nominated, self.current.is_chosen) = (false, false);
+            self.current.is_nominated = false;
             if let Some(best) = self.best_valid() {
                 self.select(best);
             }

@@ -78,9 +78,10 @@ impl Agent {
                 && it.tcp_type != Some(TcpType::Active)
                 && it.base() == Some(path.local)
         };
-        // A connection that we have opened has a port of its own.
+        // A connection that we have opened has a port of its own, and perhaps another address: routing chooses it.
         let is_ours = |it: &&Candidate| {
-            it.tcp_type == Some(TcpType::Active) && it.base().is_some_and(|it| it.ip() == path.local.ip())
+            let is_of_family = it.base().is_some_and(|it| it.is_ipv4() == path.local.is_ipv4());
+            it.tcp_type == Some(TcpType::Active) && is_of_family
         };
         let is_known = || self.current.checklist.by_path(path).is_some() || self.is_validated(path);
         self.local_candidates.iter().find(is_at).or_else(|| {

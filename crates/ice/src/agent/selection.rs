@@ -14,8 +14,8 @@ use crate::{Error, Event, Path, Role};
 const MIGRATION_SILENCE: Duration = Duration::from_secs(3);
 
 impl Agent {
-    /// Nominates another valid pair, for reasons that are the owner's; better ones are nominated without it. From
-    /// then on nothing but the end of the path, its silence or a restart moves media.
+    /// Nominates another valid pair, for reasons that are the owner's; better ones are nominated without it. Once
+    /// it is nominated nothing but its end, its silence or a restart moves media.
     ///
     /// # Errors
     /// [`Error::Unexpected`] if we don't control, if renomination was not agreed on, or if no valid pair has this path.
@@ -28,7 +28,7 @@ impl Agent {
                 let id = pair.id;
                 self.now = self.now.max(now);
                 let nominating = self.next_nomination();
-                self.current.is_chosen = true;
+                self.current.chosen = Some(id);
                 self.begin_check(id, nominating);
                 Ok(())
             }
@@ -80,19 +80,29 @@ impl Agent {
             return nomination.choose(checklist, self.now, self.is_remote_lite);
         }
         let silent = self.migration().filter(|(_, at)| *at <= self.now).map(|(id, _)| id);
-        silent.or_else(|| self.improvement())
+        silent.or_else(|| self.improvement()).or_else(|| self.unsettled())
+    }
+
+    /// The selected pair, if the peer may have followed a later nomination whose answer never came: a higher number ends
+    /// the doubt.
+    fn unsettled(&self) -> Option<PairId> {
+        let Generation { checklist, nominated_number, settled_number, .. } = &self.current;
+        let is_in_doubt = self.renominates() && nominated_number > settled_number;
+        let selected = checklist.get(checklist.by_path(&self.selected?)?)?;
+        (is_in_doubt && !is_nominating(checklist) && selected.is_valid()).then_some(selected.id)
     }
 
     /// A valid pair better than the nominated one. Only numbers let us move there: a peer of RFC 8445 doesn't expect it.
     fn improvement(&self) -> Option<PairId> {
         let checklist = &self.current.checklist;
-        if !self.renominates() || self.current.is_chosen || is_nominating(checklist) {
+        if !self.renominates() || is_nominating(checklist) {
             return None;
         }
         let best = checklist.pairs().iter().find(|it| it.is_valid())?;
         let selected = checklist.get(checklist.by_path(&self.selected?)?)?;
         let role = self.role.role;
-        (best.priority(role) > selected.priority(role)).then_some(best.id)
+        let is_better = best.priority(role) > selected.priority(role);
+        (is_better && self.current.chosen != Some(selected.id)).then_some(best.id)
     }
 
     /// The valid pair to move to, and when, if the nominated one stays silent: the peer has a new address.
@@ -113,8 +123,12 @@ impl Agent {
     /// A check of ours that nominates was answered.
     pub(super) fn settle(&mut self, id: PairId, nominating: Nominating) {
         match nominating {
-            // A later nomination is under way.
-            Nominating::Numbered(number) if number != self.current.nominated_number => {}
+            // A later nomination was answered before.
+            Nominating::Numbered(number) if number < self.current.settled_number => {}
+            Nominating::Numbered(number) => {
+                self.current.settled_number = number;
+                self.nominate(id);
+            }
             Nominating::Plain if self.is_aggressive() => {
                 if !self.current.is_nominated || self.is_better(id) {
                     self.current.is_nominated = true;
@@ -124,7 +138,7 @@ impl Agent {
                 let dropped = selected.map(|it| self.current.checklist.drop_worse_than(it));
                 self.tell_needless(dropped.unwrap_or_default());
             }
-            _ => self.nominate(id),
+            Nominating::Plain | Nominating::No => self.nominate(id),
         }
     }
 
@@ -175,8 +189,10 @@ impl Agent {
         self.tell_needless(needless);
     }
 
+    /// The best pair that media may take at once. One that was silent for too long needs another check first.
     pub(super) fn best_valid(&self) -> Option<PairId> {
-        self.current.checklist.pairs().iter().find(|it| it.is_valid()).map(|it| it.id)
+        let is_valid = |it: &&CandidatePair| it.is_valid() && self.paths.get(&it.path).is_some();
+        self.current.checklist.pairs().iter().find(is_valid).map(|it| it.id)
     }
 
     /// Whether a pair is better than the selected one, or that is none of the checklist's.

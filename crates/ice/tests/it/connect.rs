@@ -1,5 +1,6 @@
 //! Two agents find each other.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use headwater_ice::{Candidate, CandidateKind, Event, Role};
@@ -163,6 +164,23 @@ fn an_address_that_does_not_work_is_passed_over() {
 }
 
 #[test]
+fn a_port_that_a_firewall_swallows_delays_the_other_port_of_its_host_by_half_a_second() {
+    let now = Instant::now();
+    let mut client = Peer::full(1, Role::Controlling, now).with_local(&[FIRST_ADDRESS]);
+    client.signal(2, &[]);
+    let dead = Candidate::host(SocketAddr::new(SECOND_ADDRESS.ip(), 9)).with_local_preference(65_535);
+    let alive = Candidate::host(SECOND_ADDRESS).with_local_preference(1);
+    assert_eq!(dead.foundation, alive.foundation);
+    for candidate in [dead, alive] {
+        client.agent().add_remote_candidate(candidate).expect("room");
+    }
+    let mut network = Network::pair(client, Peer::lite(2, Some(1), now));
+    network.run_until(|n| is_connected(n, FIRST, SECOND));
+    let elapsed = network.elapsed();
+    assert!((Duration::from_millis(490)..Duration::from_secs(1)).contains(&elapsed), "{elapsed:?}");
+}
+
+#[test]
 fn nobody_there_means_failed_after_the_time_of_rfc_8863() {
     let now = Instant::now();
     let mut client = Peer::full(1, Role::Controlling, now).with_local(&[FIRST_ADDRESS]);
@@ -215,4 +233,46 @@ fn a_nat_shows_us_a_peer_reflexive_candidate_of_ours() {
         (found.kind, found.socket_addr(), found.base()),
         (CandidateKind::PeerReflexive, Some(seen), Some(inside))
     );
+}
+
+#[test]
+fn an_agent_that_knows_no_candidate_yet_waits_for_the_peers_checks_before_it_has_failed() {
+    let now = Instant::now();
+    for (is_complete, seconds) in [(false, 79.0), (true, 39.5)] {
+        let mut client = Peer::full(1, Role::Controlling, now).with_local(&[FIRST_ADDRESS]);
+        client.agent().set_remote_credentials(credentials(2)).expect("valid");
+        if is_complete {
+            client.agent().end_of_remote_candidates();
+        }
+        let mut network = Network::pair(client, Peer::bystander());
+        network.run_until(|n| n[FIRST].has_told(&Event::Failed));
+        // The machine began a moment before the network.
+        let elapsed = network.elapsed().as_secs_f64();
+        assert!((elapsed - seconds).abs() < 0.1, "{elapsed}");
+    }
+    // The peer, behind its NAT, begins a little earlier than that.
+    let mut server = Peer::full(1, Role::Controlled, now).with_local(&[FIRST_ADDRESS]);
+    server.signal(2, &[]);
+    let mut network =
+        Network::pair(server, Peer::full(2, Role::Controlling, now).with_local(&[SECOND_ADDRESS]));
+    network.advance(Duration::from_secs(39));
+    network.get_mut(SECOND).signal(1, &[FIRST_ADDRESS]);
+    network.run_until(|n| is_connected(n, FIRST, SECOND) && n[FIRST].is_nominated());
+    assert!(!network[FIRST].has_told(&Event::Failed));
+}
+
+#[test]
+fn a_restart_has_its_own_time_before_it_has_failed() {
+    let now = Instant::now();
+    let mut client = Peer::full(1, Role::Controlling, now).with_local(&[FIRST_ADDRESS]);
+    client.signal(2, &[]);
+    let mut network = Network::pair(client, Peer::bystander());
+    network.advance(Duration::from_secs(30));
+    let now = network.now();
+    network.get_mut(FIRST).agent().restart(now, credentials(11)).expect("open");
+    network.get_mut(FIRST).signal(12, &[]);
+    network.advance(Duration::from_secs(39));
+    assert!(!network[FIRST].has_told(&Event::Failed));
+    network.advance(Duration::from_secs(1));
+    assert!(network[FIRST].has_told(&Event::Failed));
 }

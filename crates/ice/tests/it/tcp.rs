@@ -256,7 +256,7 @@ fn sides_that_both_wait_or_both_open_are_no_pair() {
 fn at_most_8_connections_are_being_opened_whatever_the_peer_names() {
     let mut client = client(Role::Controlling, &[active()]);
     for n in 0..64 {
-        // Each of another foundation, else they would be tried one after the other.
+        // Each of another foundation, else they would begin one after the other.
         let candidate = Candidate::host(address(&format!("203.0.113.{n}:443")));
         client.agent().add_remote_candidate(candidate.with_tcp(TcpType::Passive)).expect("room");
     }

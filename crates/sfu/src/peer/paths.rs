@@ -30,7 +30,7 @@ impl Peer {
     pub(crate) fn path_closed(&mut self, now: Instant, path: &Path) {
         match &mut self.ice {
             Ice::Lite(agent) => agent.path_closed(now, path),
-            Ice::Full(_) => {}
+            Ice::Full(agent) => agent.path_closed(now, path),
         }
         self.collect_ice(now);
     }
