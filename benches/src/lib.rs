@@ -5,6 +5,7 @@
 //! - `srtp_raw`: both together, in turns with the crypto crates' own cost for the same bytes: the ratio is what counts.
 //! - `stun`: verifying and answering a consent check.
 //! - `fan_out`: one frame from a publisher to N viewers, all logic and crypto, no kernel.
+//! - `turn_server`: what the TURN server does with a packet and a request, for one allocation and for 50,000.
 //! - `feedback`: what viewers send back: reports, lost packets and their repair, transport-wide feedback.
 //! - `send`: a frame's bursts handed to the kernel: quinn-udp, nix's `sendmmsg`, ours; with segmentation and without.
 //! - `hand_off`: a frame from the worker that has the publisher to one that has viewers.

@@ -84,11 +84,12 @@ impl PeerPolicy {
         Self { rule: Rule::Only(peers) }
     }
 
-    /// Whether there may be a permission for this address.
+    /// Whether there may be a permission for this address. Never for `0.0.0.0` and `::`, which are the host itself to some.
     #[must_use]
     pub fn permits_address(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         match &self.rule {
+            _ if address.is_unspecified() => false,
             Rule::Public { allow } => {
                 special_purpose(address).is_none() || allow.iter().any(|it| it.contains(address))
             }

@@ -155,7 +155,13 @@ impl Server {
     /// Whether the address itself may be permitted was asked when it was.
     pub(super) fn may_be_peer(&self, peer: SocketAddr) -> bool {
         let is_mapped = matches!(peer.ip(), IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some());
-        !is_mapped && self.config.peers.permits_port(peer) && !self.listeners.contains(&peer)
+        !is_mapped && self.config.peers.permits_port(peer) && !self.is_listener(peer)
+    }
+
+    /// Whether this is a listener of ours. All of 127.0.0.0/8 leads to one that listens on any address.
+    fn is_listener(&self, peer: SocketAddr) -> bool {
+        let is_loopback = peer.ip().is_loopback();
+        self.listeners.iter().any(|it| *it == peer || is_loopback && it.port() == peer.port())
     }
 
     pub(super) fn check_peer(

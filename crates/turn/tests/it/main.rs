@@ -11,6 +11,7 @@ mod hostile;
 mod mobility;
 mod network;
 mod peers;
+mod properties;
 mod quotas;
 mod relays;
 mod together;

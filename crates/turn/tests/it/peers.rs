@@ -196,6 +196,10 @@ fn our_own_listeners_are_no_peers_even_if_their_network_is_allowed() {
     assert_eq!(reached(&mut world, &mut client, "198.51.100.1:50000"), 3);
     let (mut client, _) = world.allocated(3);
     assert_eq!(reached(&mut world, &mut client, "127.0.0.1:80"), 3, "it was allowed");
+    let (mut client, _) = world.allocated(4);
+    assert_eq!(reached(&mut world, &mut client, "127.1.2.3:3478"), 1, "a way to a listener on all addresses");
+    let (mut client, _) = world.allocated(5);
+    assert_eq!(reached(&mut world, &mut client, "0.0.0.0:80"), 0, "another name of ours");
 }
 
 #[test]
