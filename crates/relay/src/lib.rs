@@ -23,7 +23,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use config::{
-    Config, DEFAULT_RELAY_PORTS, Limits, MAX_RELAY_ADDRESSES, MAX_WORKERS, RelayAddress, StartError,
+    COALESCE, Config, DEFAULT_RELAY_PORTS, Limits, MAX_COALESCE, MAX_RELAY_ADDRESSES, MAX_WORKERS,
+    RelayAddress, StartError,
 };
 pub use counters::Counters;
 pub use headwater_turn::{ConfigError, Network, PeerPolicy, Quota, ServerConfig};
@@ -137,6 +138,7 @@ impl Relay {
                 registry: poll.registry().try_clone()?,
                 identity: config.identity.clone(),
                 limits: config.limits.clone(),
+                coalesce: config.coalesce.min(MAX_COALESCE),
                 outbox: Outbox::new(ports),
                 relays: Relays::new(Arc::clone(&started.shared.ports), rng(), config.segmentation),
                 streams: Streams::new(doors),
@@ -144,6 +146,7 @@ impl Relay {
                 counters: Counters::default(),
                 has_news: false,
                 stop: None,
+                taken: 0,
                 next_sweep: now,
                 next_tick: now,
             };
