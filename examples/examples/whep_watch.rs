@@ -235,7 +235,7 @@ impl Viewer {
             "repaired": info.as_ref().map(|info| info.repaired_packets),
             "dtls": info.as_ref().and_then(|info| info.security.as_ref().map(|s| s.version.clone())),
             "srtp_profile": info.as_ref().and_then(|info| info.security.as_ref().map(|s| s.srtp_profile)),
-            "remote": info.as_ref().and_then(|info| info.path.map(|(_, remote)| remote.to_string())),
+            "remote": info.as_ref().and_then(|info| info.path.map(|path| path.remote.to_string())),
             "tracks": tracks,
         });
         if self.is_json {

@@ -32,4 +32,4 @@ macro_rules! targets {
 }
 
 /// All targets.
-pub const TARGETS: &[Target] = targets! { stun_message ice_agent dtls_wire dtls_connection srtp rtp_packet rtcp rtp_receive payload sdp sfu };
+pub const TARGETS: &[Target] = targets! { stun_message ice_agent dtls_wire dtls_connection srtp rtp_packet rtcp rtp_receive payload sdp sfu turn };

@@ -15,7 +15,7 @@ macro_rules! replay {
     };
 }
 
-replay! { stun_message ice_agent dtls_wire dtls_connection srtp rtp_packet rtcp rtp_receive payload sdp sfu }
+replay! { stun_message ice_agent dtls_wire dtls_connection srtp rtp_packet rtcp rtp_receive payload sdp sfu turn }
 
 #[test]
 fn every_target_is_replayed_and_there_are_at_most_twelve() {

@@ -12,11 +12,16 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("firefox-esr", "firefox-esr"),
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
+    ("nft", "nftables"),
     ("python3", "python3"),
     ("openssl", "openssl"),
     ("gnutls-cli", "gnutls-bin"),
+    ("turnserver", "coturn"),
     ("stdbuf", "coreutils"),
 ];
+
+/// Shared libraries that Python loads, and the Debian package that brings each: an ICE stack with TCP.
+const LIBRARIES: &[(&str, &str)] = &[("libnice.so.10", "libnice10")];
 
 /// Packages of PyPI and what to import of them: an FFmpeg that can publish by WHIP (distributions' own are older),
 /// libsrtp, and a WebRTC stack whose DTLS is that of Python's cryptography.
@@ -37,6 +42,9 @@ pub(crate) fn run(root: &Path) -> Result<Setup, String> {
     let missing: Vec<&str> =
         PROGRAMS.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
     install(&missing)?;
+    if missing.contains(&"coturn") {
+        stop_coturn();
+    }
     if let Some((program, package)) = PROGRAMS.iter().find(|(program, _)| find(program).is_none()) {
         return Err(format!("`{program}` is still missing after installing {package}"));
     }
@@ -44,6 +52,15 @@ pub(crate) fn run(root: &Path) -> Result<Setup, String> {
         println!("{program}: {}", find(program).unwrap_or_default().display());
     }
     let python = python(root)?;
+    for (library, package) in LIBRARIES {
+        let script = format!("import ctypes; ctypes.CDLL('{library}')");
+        let load = || output(Command::new(&python).args(["-c", &script]));
+        if load().is_err() {
+            install(&[package])?;
+            load()
+                .map_err(|error| format!("{library} is still missing after installing {package}: {error}"))?;
+        }
+    }
     let ffmpeg = ffmpeg(&python)?;
     println!("ffmpeg: {}", ffmpeg.display());
     Ok(Setup { ffmpeg, python })
@@ -83,6 +100,20 @@ fn install(packages: &[&str]) -> Result<(), String> {
     println!("installing {wanted} by apt-get");
     apt_get("update", &[]).map_err(|error| format!("{by_hand}; {error}"))?;
     apt_get("install", packages).map_err(|error| format!("{by_hand}; {error}"))
+}
+
+/// Debian's package starts a TURN server on all addresses where there is systemd: only its programs are wanted.
+fn stop_coturn() {
+    let is_root = output(Command::new("id").arg("-u")).is_ok_and(|id| id == "0");
+    let mut command = if is_root { Command::new("systemctl") } else { Command::new("sudo") };
+    if !is_root {
+        command.args(["-n", "systemctl"]);
+    }
+    if find("systemctl").is_some()
+        && let Err(error) = run_command(command.args(["disable", "--now", "coturn"]).stdin(Stdio::null()))
+    {
+        println!("coturn's service may be running: {error}");
+    }
 }
 
 fn apt_get(verb: &str, packages: &[&str]) -> Result<(), String> {

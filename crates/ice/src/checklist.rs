@@ -193,18 +193,29 @@ impl Checklist {
         frozen.filter(|it| matches!(it.state, State::Frozen)).for_each(|it| it.state = State::Waiting);
     }
 
-    /// §8.1.2: with a nominated pair, what was not begun is dropped, and what is under way ends with it. Returns the
-    /// paths of connections that nobody needs any more.
-    pub(crate) fn complete(&mut self) -> Vec<Path> {
-        self.triggered.clear();
-        let dropped = self.pairs.extract_if(.., |it| !it.is_valid());
-        dropped.filter(CandidatePair::has_connection).map(|it| it.path).collect()
+    /// §8.1.2: with a nominated pair, what was not begun is dropped, and what is under way ends with it. Better pairs stay
+    /// that the peer has nominated too: it does so with each check (RFC 5245), and settles on the best that succeeds.
+    /// Returns the paths of connections that nobody needs any more.
+    pub(crate) fn complete(&mut self, nominated: PairId) -> Vec<Path> {
+        let mut is_better = true;
+        self.drop_open(|it| {
+            is_better &= it.id != nominated;
+            is_better && it.nominated_by_peer == Nominating::Plain
+        })
     }
 
     /// RFC 5245 §8.1.2, aggressive nomination: with a nominated pair only better ones are still worth checking.
-    pub(crate) fn drop_worse_than(&mut self, id: PairId) -> Vec<Path> {
-        let Some(place) = self.pairs.iter().position(|it| it.id == id) else { return Vec::new() };
-        let dropped = self.pairs.extract_if(place.., |it| !it.is_valid());
+    pub(crate) fn drop_worse_than(&mut self, nominated: PairId) -> Vec<Path> {
+        let mut is_better = true;
+        self.drop_open(|it| {
+            is_better &= it.id != nominated;
+            is_better
+        })
+    }
+
+    /// Drops what is neither valid nor to be kept. `keeps` sees all pairs, best first.
+    fn drop_open(&mut self, mut keeps: impl FnMut(&CandidatePair) -> bool) -> Vec<Path> {
+        let dropped = self.pairs.extract_if(.., |it| !keeps(it) && !it.is_valid());
         let connections = dropped.filter(CandidatePair::has_connection).map(|it| it.path).collect();
         self.triggered.retain(|id| self.pairs.iter().any(|it| it.id == *id));
         connections

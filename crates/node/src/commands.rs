@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use headwater_sfu::{Accepted, PeerInfo, SignalError, StreamInfo, Totals};
+use headwater_sfu::{Accepted, PeerInfo, SignalError, StreamInfo};
 
+use crate::counters::Counters;
 use crate::handle::Message;
 use crate::session_id::SessionId;
 use crate::worker::{DumpReply, Session as WorkerSession, Worker};
@@ -56,30 +57,6 @@ pub struct SessionInfo {
     pub worker: usize,
     /// Facts and figures.
     pub peer: PeerInfo,
-}
-
-/// Counts over all workers.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Connected publishers.
-    pub publishers: u64,
-    /// Connected viewers.
-    pub viewers: u64,
-    /// Sessions that are not connected yet.
-    pub pending: u64,
-    /// Live streams.
-    pub streams: u64,
-    /// Connected sessions by DTLS version, key-exchange group and SRTP profile (IANA numbers).
-    pub security: HashMap<(String, u16, u16), u64>,
-    /// Handshakes finished since the start, by DTLS version, key-exchange group and SRTP profile (IANA numbers).
-    pub handshakes: HashMap<(String, u16, u16), u64>,
-    /// How often a worker failed and began anew.
-    pub panics: u64,
-    /// Everything since the start, one entry for each worker.
-    pub totals: Vec<Totals>,
-    /// Connected viewers of each worker.
-    pub viewers_by_worker: Vec<u64>,
 }
 
 impl Node {
@@ -159,6 +136,8 @@ impl Node {
             counters.streams += of_worker.streams;
             counters.totals.extend(of_worker.totals);
             counters.viewers_by_worker.extend(of_worker.viewers_by_worker);
+            counters.connections += of_worker.connections;
+            counters.turn.add(&of_worker.turn);
             for (key, count) in of_worker.security {
                 *counters.security.entry(key).or_default() += count;
             }
@@ -299,36 +278,6 @@ impl Worker {
         for peer in self.by_peer.keys().copied().collect::<Vec<_>>() {
             self.sfu.close(self.now, peer);
         }
-    }
-
-    fn count(&self) -> Counters {
-        let mut counters = Counters::default();
-        for peer in self.sfu.peers(self.now) {
-            match (peer.is_connected, peer.is_publisher) {
-                (false, _) => counters.pending += 1,
-                (true, true) => counters.publishers += 1,
-                (true, false) => counters.viewers += 1,
-            }
-            if let Some(security) = peer.security.filter(|_| peer.is_connected) {
-                let key = (security.version, security.group, security.srtp_profile);
-                *counters.security.entry(key).or_default() += 1;
-            }
-        }
-        for (security, count) in self.sfu.handshakes() {
-            let key = (security.version.clone(), security.group, security.srtp_profile);
-            *counters.handshakes.entry(key).or_default() += count;
-        }
-        let streams = self.sfu.streams(self.now);
-        counters.streams =
-            streams.iter().filter(|stream| stream.is_live && !stream.is_replica).count() as u64;
-        let mut totals = self.sfu.counters();
-        totals.handed_off = self.links.handed_off;
-        totals.hand_off_drops = self.links.dropped;
-        totals.wrong_worker = self.strays.passed_on;
-        totals.kernel_drops = self.kernel_drops();
-        counters.totals = vec![totals];
-        counters.viewers_by_worker = vec![counters.viewers];
-        counters
     }
 }
 

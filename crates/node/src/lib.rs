@@ -3,6 +3,7 @@
 mod clock;
 mod commands;
 mod config;
+mod counters;
 mod directory;
 mod events;
 mod handle;
@@ -21,8 +22,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use commands::{Counters, Session, SessionInfo, Trickle};
+pub use commands::{Session, SessionInfo, Trickle};
 pub use config::{Config, StartError, Turn};
+pub use counters::{Counters, TurnCounters};
 pub use events::{Event, MAX_WAITING_EVENTS};
 pub use headwater_sfu::{
     COALESCE, CloseReason, DtlsVersions, Limits, Path, PeerInfo, Security, SignalError, StreamInfo, Takeover,

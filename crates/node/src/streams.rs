@@ -44,6 +44,7 @@ pub struct StreamRefused;
 pub struct Stream {
     id: usize,
     worker: usize,
+    path: Path,
     shared: Arc<Shared>,
     inner: Arc<Inner>,
 }
@@ -108,7 +109,7 @@ impl Node {
         let path = Path::new(Transport::Tcp, local, remote);
         let opened = StreamNews::Opened { kind, path, shared: Arc::clone(&shared) };
         workers[worker].send(Message::Stream(id, opened));
-        Ok(Stream { id, worker, shared, inner: Arc::clone(&self.inner) })
+        Ok(Stream { id, worker, path, shared, inner: Arc::clone(&self.inner) })
     }
 }
 
@@ -142,6 +143,12 @@ impl Stream {
             self.tell(StreamNews::Writable);
         }
         taken
+    }
+
+    /// Our end.
+    #[must_use]
+    pub const fn local(&self) -> SocketAddr {
+        self.path.local
     }
 
     /// Is the worker done with it? What is left can be pulled; then the connection is to be closed.

@@ -75,7 +75,7 @@ pub(crate) struct Worker {
     /// What was packed, and where it begins.
     packed: Vec<(Transmit, usize)>,
     /// The TURN server, if there is to be one.
-    turn: Option<Turn>,
+    pub(crate) turn: Option<Turn>,
     make_turn: MakeTurn,
     pub(crate) links: Links,
     /// The publishers here by their numbers.

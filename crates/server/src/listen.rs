@@ -12,6 +12,7 @@ use axum::http::header::{HOST, LOCATION};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use headwater_node::StreamKind;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -33,7 +34,7 @@ use crate::problem::Problem;
 use crate::quiet::Quiet;
 use crate::replay::Replay;
 use crate::sniff::Protocol;
-use crate::streams::{self, StreamKind, Streams};
+use crate::streams::{self, Streams};
 use crate::tls;
 
 /// How long a client may take for a request's head, and stay idle between requests.
@@ -147,7 +148,7 @@ impl Connection<'_> {
             }
             (Protocol::Http, None) => self.http(stream).await,
             (Protocol::Turn, _) => self.stream(stream, StreamKind::Turn, local).await,
-            (Protocol::IceTcp, _) => self.stream(stream, StreamKind::IceTcp, local).await,
+            (Protocol::IceTcp, _) => self.stream(stream, StreamKind::Ice, local).await,
         }
     }
 
@@ -164,7 +165,7 @@ impl Connection<'_> {
         match protocol {
             Protocol::Http => self.http(stream).await,
             Protocol::Turn => self.stream(stream, StreamKind::Turn, local).await,
-            Protocol::IceTcp => self.stream(stream, StreamKind::IceTcp, local).await,
+            Protocol::IceTcp => self.stream(stream, StreamKind::Ice, local).await,
             Protocol::Tls => debug!("TLS inside TLS"),
         }
     }
@@ -192,8 +193,8 @@ impl Connection<'_> {
     {
         let counters = &self.house.app.counters;
         let _counted = Counted::new(match kind {
-            StreamKind::IceTcp => &counters.ice_tcp_streams,
             StreamKind::Turn => &counters.turn_streams,
+            _ => &counters.ice_tcp_streams,
         });
         // IPv4 is IPv4, whatever kind of socket it came in over.
         let plain = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());

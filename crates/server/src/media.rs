@@ -1,6 +1,6 @@
 //! The media node as the HTTP side sees it: its callbacks become futures here, and nowhere else.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,6 @@ use tokio::time::timeout;
 
 use crate::metrics::Sample;
 use crate::problem::Problem;
-use crate::streams::{Broken, StreamEnd, StreamKind, Streams, Wake};
 use crate::view::{SessionView, StreamView};
 
 /// How long a worker may take to answer a command.
@@ -202,40 +201,6 @@ impl Backend for Node {
 
     fn shutdown(&self, deadline: Duration) {
         Self::shutdown(self, deadline);
-    }
-}
-
-impl Streams for Node {
-    fn open(
-        &self,
-        kind: StreamKind,
-        local: SocketAddr,
-        remote: SocketAddr,
-        wake: Wake,
-    ) -> Option<Box<dyn StreamEnd>> {
-        let kind = match kind {
-            StreamKind::IceTcp => headwater_node::StreamKind::Ice,
-            StreamKind::Turn => headwater_node::StreamKind::Turn,
-        };
-        let stream = self.open_stream(kind, local, remote, move || wake()).ok()?;
-        Some(Box::new(stream))
-    }
-}
-
-impl StreamEnd for headwater_node::Stream {
-    fn push(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
-        if self.has_ended() {
-            return Err(Broken);
-        }
-        Ok(if Self::push(self, bytes) { bytes.len() } else { 0 })
-    }
-
-    fn poll_out(&mut self, buf: &mut Vec<u8>, _max: usize) {
-        self.pull(buf);
-    }
-
-    fn is_closed(&self) -> bool {
-        self.has_ended()
     }
 }
 

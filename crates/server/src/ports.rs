@@ -27,7 +27,8 @@ pub(crate) struct Ports {
     /// The first listener's address: the one that links are made of.
     pub(crate) first: SocketAddr,
     pub(crate) media: Vec<SocketAddr>,
-    bound: Vec<SocketAddr>,
+    /// Where peers are told to connect to with ICE over TCP.
+    pub(crate) ice_tcp: Vec<SocketAddr>,
 }
 
 impl Ports {
@@ -49,14 +50,10 @@ impl Ports {
             }
         }
         let first = *bound.first().expect("config: tcp() is never empty");
-        let media = if shared { bound.clone() } else { config.media.clone() };
-        Ok(Self { listeners, first, bound, media })
-    }
-
-    /// Where peers may connect for media over TCP: not to a port that only this machine reaches, unless media is there too.
-    pub(crate) fn tcp(&self, config: &Config) -> Vec<SocketAddr> {
-        let is_shared = !config.listen.is_empty();
-        self.bound.iter().filter(|it| is_shared || !it.ip().is_loopback()).copied().collect()
+        // HTTP on a port of its own is often behind a proxy, which carries nothing else.
+        let (media, ice_tcp) =
+            if shared { (bound.clone(), bound) } else { (config.media.clone(), Vec::new()) };
+        Ok(Self { listeners, first, media, ice_tcp })
     }
 }
 

@@ -130,15 +130,16 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     announce(&banner);
 
     let house = Arc::new(House {
-        tls: identity.map(|identity| identity.config),
+        tls: identity.as_ref().map(|identity| Arc::clone(&identity.config)),
         router: router(Arc::clone(&app)),
         app: Arc::clone(&app),
-        streams: Arc::new(node),
+        streams: Arc::new(node.clone()),
         places: Places::new(ConnectionLimits {
             total: config.limits.http_connections,
             per_address: config.limits.http_connections_per_address,
         }),
     });
+    let upkeep = identity.map(|identity| tokio::spawn(identity.upkeep.run()));
     let (stop, stopped) = watch::channel(false);
     let mut servers: JoinSet<()> = ports
         .listeners
@@ -150,6 +151,9 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     info!("shutting down; a second signal ends at once");
     app.stopping.store(true, Ordering::Relaxed);
     stop.send_replace(true);
+    if let Some(upkeep) = upkeep {
+        upkeep.abort();
+    }
     let media = app.media.clone();
     let farewell = spawn_blocking(move || media.shutdown(FAREWELL));
     let all = async {
@@ -181,7 +185,7 @@ fn node_config(
 ) -> headwater_node::Config {
     let mut node = headwater_node::Config::new(seed::seed());
     node.media.clone_from(&ports.media);
-    node.tcp = ports.tcp(config);
+    node.tcp.clone_from(&ports.ice_tcp);
     node.turn = turn_secret.map(|secret| headwater_node::Turn::new(secret, seed::seed()));
     node.advertise = advertise;
     node.workers = config.workers;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, LINK, LOCATION,
+    ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH,
+    LINK, LOCATION,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +15,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 use tracing::{debug, info};
 
-use crate::http::{Peer, Shared, Target};
+use crate::http::{Peer, Shared, Target, preflight};
 use crate::problem::Problem;
 use crate::tokens::Right;
 
@@ -101,6 +102,22 @@ pub(crate) async fn create(
         headers.append(LINK, link);
     }
     Ok(response)
+}
+
+/// OPTIONS: what may be done here, to anybody; to who may do it, the ICE servers as well, for clients that cannot change
+/// theirs after the offer (RFC 9725 §4.6).
+pub(crate) async fn discover(side: Side, app: &Shared, peer: Peer, headers: &HeaderMap) -> Response {
+    let mut response = ([(ACCEPT_POST, SDP)], preflight().await).into_response();
+    // A preflight of a browser comes without the token, and is no try to do without.
+    let is_preflight = headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    if !is_preflight && app.access.check(side.right(), headers, peer.ip()).is_ok() {
+        let links = app.ice_servers.links(headers);
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for link in links {
+            response.headers_mut().append(LINK, link);
+        }
+    }
+    response
 }
 
 /// PATCH of a trickle fragment: 204 for candidates, 200 with a fragment after an ICE restart (RFC 9725 §4.3).

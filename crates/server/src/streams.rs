@@ -1,8 +1,8 @@
 //! Connections that speak STUN: bytes between a TCP or TLS stream and the media node, both ways, bounded.
 //!
 //! ```text
-//! client ── read ──► StreamEnd::push ──► node          not taken: not read on until the node wakes us (back-pressure)
-//! client ◄─ write ── StreamEnd::poll_out ◄── node      not read by the client: the node's end bounds what waits
+//! client ── read ──► push ──► node      not taken: not read on until the node wakes us (back-pressure)
+//! client ◄─ write ── pull ◄── node      not read by the client: the node's end bounds what waits, and drops
 //! ```
 //!
 //! Frames are the node's matter: here is neither RFC 4571 nor RFC 8656.
@@ -10,9 +10,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_node::{Node, Stream, StreamKind};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -22,8 +23,6 @@ use crate::listen::DRAIN;
 
 /// Most bytes that are read at once, and so most that wait for the node here.
 const READ_LEN: usize = 16 * 1024;
-/// Most bytes of one write; the node's end may give a little more.
-const WRITE_LEN: usize = 64 * 1024;
 /// How long either side may take nothing: the client does not read, or the node is stuck.
 const STUCK: Duration = Duration::from_secs(20);
 /// How long the node may find nothing worth an answer in what a new client says.
@@ -32,32 +31,18 @@ const FIRST_ANSWER: Duration = Duration::from_secs(30);
 /// allocation within its 10 minutes (RFC 8656 §3.2).
 const IDLE: Duration = Duration::from_secs(15 * 60);
 
-/// What a stream carries.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum StreamKind {
-    IceTcp,
-    Turn,
-}
-
 /// Called, from any thread, when the node has something to write, room for more, or ends the stream.
 pub(crate) type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// The node's end of one stream. None of this blocks.
-pub(crate) trait StreamEnd: Send {
-    /// Takes what it has room for, and says how much: less than all of it means to wait for the wake-up.
-    ///
-    /// # Errors
-    /// These bytes are nothing that the stream may carry: it ends.
-    fn push(&mut self, bytes: &[u8]) -> Result<usize, Broken>;
-    /// Appends what is to be written, whole frames, until `buf` holds about `max` bytes.
-    fn poll_out(&mut self, buf: &mut Vec<u8>, max: usize);
-    /// The node is done with the stream: what `poll_out` gives now is the last.
-    fn is_closed(&self) -> bool;
+/// The node's end of one stream; dropping it ends the stream. None of this blocks.
+pub(crate) trait StreamEnd: Send + Sync {
+    /// Takes all of these bytes, or none: then it is to be tried again after a wake-up.
+    fn push(&self, bytes: &[u8]) -> bool;
+    /// Appends what is to be written next, and says how much that is; the end bounds it.
+    fn pull(&self, out: &mut Vec<u8>) -> usize;
+    /// The node is done with the stream: what there is to pull is the last.
+    fn has_ended(&self) -> bool;
 }
-
-/// A stream that broke its protocol.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Broken;
 
 /// Where streams go.
 pub(crate) trait Streams: Send + Sync + 'static {
@@ -69,6 +54,33 @@ pub(crate) trait Streams: Send + Sync + 'static {
         remote: SocketAddr,
         wake: Wake,
     ) -> Option<Box<dyn StreamEnd>>;
+}
+
+impl Streams for Node {
+    fn open(
+        &self,
+        kind: StreamKind,
+        local: SocketAddr,
+        remote: SocketAddr,
+        wake: Wake,
+    ) -> Option<Box<dyn StreamEnd>> {
+        let opened = self.open_stream(kind, local, remote, move || wake());
+        opened.ok().map(|stream| Box::new(stream) as Box<dyn StreamEnd>)
+    }
+}
+
+impl StreamEnd for Stream {
+    fn push(&self, bytes: &[u8]) -> bool {
+        Self::push(self, bytes)
+    }
+
+    fn pull(&self, out: &mut Vec<u8>) -> usize {
+        Self::pull(self, out)
+    }
+
+    fn has_ended(&self) -> bool {
+        Self::has_ended(self)
+    }
 }
 
 /// Moves bytes until either side ends, and on `stop` until the node has said its goodbye. `false`: the node did
@@ -90,7 +102,7 @@ where
         waker.room.notify_one();
     });
     let Some(end) = streams.open(kind, local, remote, wake) else { return false };
-    let pump = Pump { end: Mutex::new(end), signals };
+    let pump = Pump { end, signals };
     let (reader, writer) = split(stream);
     let mut both = pin!(async {
         tokio::select! {
@@ -116,7 +128,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 /// Both directions of one stream.
 struct Pump {
-    end: Mutex<Box<dyn StreamEnd>>,
+    end: Box<dyn StreamEnd>,
     signals: Arc<Signals>,
 }
 
@@ -133,7 +145,6 @@ struct Signals {
 enum Ended {
     ByClient,
     ByNode,
-    Broken,
     /// The client said nothing for too long.
     Idle,
     /// The client does not read, or the node does not.
@@ -144,10 +155,6 @@ enum Ended {
 }
 
 impl Pump {
-    fn end(&self) -> MutexGuard<'_, Box<dyn StreamEnd>> {
-        self.end.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn inward(&self, mut reader: ReadHalf<impl AsyncRead>) -> Ended {
         let mut buf = vec![0; READ_LEN];
         loop {
@@ -157,13 +164,7 @@ impl Pump {
                 Ok(Err(error)) => return Ended::Error(error),
                 Err(_elapsed) => return Ended::Idle,
             };
-            let mut rest = &buf[..len];
-            loop {
-                let Ok(taken) = self.end().push(rest) else { return Ended::Broken };
-                rest = rest.get(taken..).unwrap_or_default();
-                if rest.is_empty() {
-                    break;
-                }
+            while !self.end.push(&buf[..len]) {
                 if timeout(STUCK, self.signals.room.notified()).await.is_err() {
                     return Ended::Stuck;
                 }
@@ -175,14 +176,10 @@ impl Pump {
         let mut buf = Vec::new();
         let mut useless_at = Some(Instant::now() + FIRST_ANSWER);
         loop {
-            let closed = {
-                let mut end = self.end();
-                // Asked first: what comes before the end is not lost.
-                let closed = end.is_closed();
-                end.poll_out(&mut buf, WRITE_LEN);
-                closed
-            };
-            if buf.is_empty() && closed {
+            // Asked first: what comes before the end is not lost.
+            let has_ended = self.end.has_ended();
+            self.end.pull(&mut buf);
+            if buf.is_empty() && has_ended {
                 let _ = timeout(STUCK, writer.shutdown()).await;
                 return Ended::ByNode;
             }

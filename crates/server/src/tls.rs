@@ -1,8 +1,10 @@
-//! HTTPS: certificates from files, or one made at each start.
+//! TLS: certificates from files, or one made at each start.
 
-use std::io;
+mod current;
+mod files;
+
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,10 +12,12 @@ use rcgen::{CertificateParams, DnType, KeyPair};
 use ring::digest::{SHA256, digest};
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::CertifiedKey;
 use thiserror::Error;
 
+use self::current::Current;
+use self::files::Files;
 use crate::config::Tls;
 
 /// How long a certificate of our own is valid: what browsers accept at most, and no server runs as long.
@@ -28,19 +32,15 @@ pub(crate) const TURN_ALPN: [&[u8]; 2] = [b"stun.turn", b"stun.nat-discovery"];
 #[derive(Error, Debug)]
 pub(crate) enum TlsError {
     #[error("{file}: {error}")]
-    Pem { file: String, error: rustls::pki_types::pem::Error },
+    Pem { file: PathBuf, error: rustls::pki_types::pem::Error },
     #[error("{file} holds no certificate")]
-    NoCertificate { file: String },
+    NoCertificate { file: PathBuf },
+    #[error("the certificate {cert} and the key {key} cannot be used: {error}")]
+    Pair { cert: PathBuf, key: PathBuf, error: rustls::Error },
     #[error("the certificate and the key cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
     #[error("cannot make a certificate: {0}")]
     Generation(#[from] rcgen::Error),
-}
-
-impl From<TlsError> for io::Error {
-    fn from(error: TlsError) -> Self {
-        Self::other(error)
-    }
 }
 
 /// What the listener needs, and what the operator may want to compare with the browser's warning.
@@ -48,6 +48,24 @@ pub(crate) struct Identity {
     pub(crate) config: Arc<ServerConfig>,
     /// SHA-256 of a certificate that we made.
     pub(crate) fingerprint: Option<String>,
+    pub(crate) upkeep: Upkeep,
+}
+
+/// What keeps a certificate fresh.
+pub(crate) enum Upkeep {
+    /// It lives as long as the process.
+    None,
+    Files(Files),
+}
+
+impl Upkeep {
+    /// Runs as long as the server does.
+    pub(crate) async fn run(self) {
+        match self {
+            Self::None => (),
+            Self::Files(files) => files.watch().await,
+        }
+    }
 }
 
 /// Makes the TLS side ready; `None` = plain HTTP. `names` go into a certificate of our own.
@@ -59,24 +77,12 @@ pub(crate) fn identity(
     match tls {
         Tls::Off => Ok(None),
         Tls::Files { cert, key } => {
-            let config = server_config(read_certificates(cert)?, read_key(key)?)?;
-            Ok(Some(Identity { config, fingerprint: None }))
+            let files = Files::read(cert, key)?;
+            let config = server_config(files.current())?;
+            Ok(Some(Identity { config, fingerprint: None, upkeep: Upkeep::Files(files) }))
         }
         Tls::SelfSigned => self_signed(names, addresses).map(Some),
     }
-}
-
-fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let file = path.display().to_string();
-    let pem = |error| TlsError::Pem { file: file.clone(), error };
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(pem)?.collect();
-    let chain = chain.map_err(pem)?;
-    if chain.is_empty() { Err(TlsError::NoCertificate { file }) } else { Ok(chain) }
-}
-
-fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path)
-        .map_err(|error| TlsError::Pem { file: path.display().to_string(), error })
 }
 
 fn self_signed(names: &[String], addresses: &[IpAddr]) -> Result<Identity, TlsError> {
@@ -98,19 +104,18 @@ fn self_signed(names: &[String], addresses: &[IpAddr]) -> Result<Identity, TlsEr
     let hash = digest(&SHA256, &der);
     let fingerprint: Vec<String> = hash.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    Ok(Identity { config: server_config(vec![der], key)?, fingerprint: Some(fingerprint.join(":")) })
+    let current = Current::new(CertifiedKey::from_der(vec![der], key, &default_provider())?);
+    let fingerprint = Some(fingerprint.join(":"));
+    Ok(Identity { config: server_config(current)?, fingerprint, upkeep: Upkeep::None })
 }
 
 /// HTTP/1.1 only: the signalling is small, and HTTP/2's multiplexing is one more thing to attack. A client that
 /// offers more gets it, too.
-fn server_config(
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-) -> Result<Arc<ServerConfig>, TlsError> {
+fn server_config(current: Arc<Current>) -> Result<Arc<ServerConfig>, TlsError> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+        .with_cert_resolver(current);
     config.alpn_protocols = [&b"http/1.1"[..]].iter().chain(&TURN_ALPN).map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
 }

@@ -171,6 +171,44 @@ impl From<SessionInfo> for SessionView {
     }
 }
 
+/// The TURN server beside the media, under the names that `headwater turn` uses.
+fn of_turn(counters: &Counters) -> Vec<Sample> {
+    let turn = &counters.turn;
+    let both = |name, help, label: &'static str, values: [u64; 2]| {
+        ["peers", "clients"]
+            .into_iter()
+            .zip(values)
+            .map(move |(of, value)| Sample::counter(name, help, &[(label, of)], value))
+    };
+    let mut samples = vec![
+        Sample::gauge(
+            "headwater_media_connections",
+            "TCP connections with media now, TURN included.",
+            &[],
+            counters.connections,
+        ),
+        Sample::gauge("headwater_turn_allocations", "Allocations now.", &[], turn.allocations),
+        Sample::counter("headwater_turn_allocated_total", "Allocations made.", &[], turn.allocated),
+        Sample::counter(
+            "headwater_turn_failed_authentications_total",
+            "Requests with wrong or expired credentials.",
+            &[],
+            turn.failed_authentications,
+        ),
+    ];
+    samples.extend(both("headwater_turn_datagrams_total", "Datagrams relayed.", "to", turn.packets));
+    samples.extend(both(
+        "headwater_turn_bytes_total",
+        "Bytes of application data relayed.",
+        "to",
+        turn.bytes,
+    ));
+    let [of_clients, for_clients] = turn.refused;
+    let help = "Data refused: improper, not permitted, over a limit.";
+    samples.extend(both("headwater_turn_refused_total", help, "to", [of_clients, for_clients]));
+    samples
+}
+
 /// The node's counters for `/metrics`: by kind, never by session or stream name.
 pub(crate) fn samples(counters: &Counters) -> Vec<Sample> {
     let sessions = "Sessions now.";
@@ -193,6 +231,7 @@ pub(crate) fn samples(counters: &Counters) -> Vec<Sample> {
         counters.panics,
     ));
     samples.extend(of_workers(counters));
+    samples.extend(of_turn(counters));
     let sum = |value: fn(&Totals) -> u64| counters.totals.iter().map(value).sum::<u64>();
     let ended = "Sessions ended, by reason.";
     let name = "headwater_sessions_ended_total";

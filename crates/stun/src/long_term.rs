@@ -7,6 +7,7 @@
 //! ```
 
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::attribute::{ErrorCode, Nonce, PasswordAlgorithm, PasswordAlgorithms, Realm, UserHash, Username};
 use crate::nonce_cookie::SecurityFeatures;
@@ -27,7 +28,7 @@ const MAX_RETRIES: u8 = 3;
 #[derive(Clone)]
 pub struct LongTerm {
     username: String,
-    password: String,
+    password: Zeroizing<String>,
     /// Counts changes of the key.
     generation: u32,
     session: Option<Session>,
@@ -94,7 +95,8 @@ impl LongTerm {
     /// Credentials for a server that has not said anything yet.
     #[must_use]
     pub fn new(username: impl Into<String>, password: impl Into<String>) -> Self {
-        Self { username: username.into(), password: password.into(), generation: 0, session: None }
+        let password = Zeroizing::new(password.into());
+        Self { username: username.into(), password, generation: 0, session: None }
     }
 
     /// The username.

@@ -90,6 +90,10 @@ pub struct RequestedAddressFamily(pub Option<Family>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdditionalAddressFamily(pub Option<Family>);
 
+/// What [`AdditionalAddressFamily`] was in drafts, with another number. coturn 4.6, its clients too, knows only this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DraftAdditionalAddressFamily(pub Option<Family>);
+
 /// EVEN-PORT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EvenPort {
@@ -231,6 +235,18 @@ impl<'a> Attribute<'a> for AdditionalAddressFamily {
     }
 }
 
+impl<'a> Attribute<'a> for DraftAdditionalAddressFamily {
+    const TYPE: AttributeType = AttributeType(0x8032);
+
+    fn parse(raw: RawAttribute<'a>) -> Result<Self, ParseError> {
+        raw.array().map(|[family, ..]: [u8; 4]| Self(Family::from_number(family)))
+    }
+
+    fn emit(&self, _: &TransactionId, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[self.0.map_or(0, Family::number), 0, 0, 0]);
+    }
+}
+
 impl<'a> Attribute<'a> for EvenPort {
     const TYPE: AttributeType = AttributeType(0x0018);
 
@@ -358,6 +374,7 @@ pub const TABLE: &[Registration] = &[
     row!(Data, "DATA"),
     row!(RequestedAddressFamily, "REQUESTED-ADDRESS-FAMILY"),
     row!(AdditionalAddressFamily, "ADDITIONAL-ADDRESS-FAMILY"),
+    row!(DraftAdditionalAddressFamily, "ADDITIONAL-ADDRESS-FAMILY (draft)"),
     row!(EvenPort, "EVEN-PORT"),
     row!(RequestedTransport, "REQUESTED-TRANSPORT"),
     row!(DontFragment, "DONT-FRAGMENT"),

@@ -25,6 +25,12 @@ pub enum Error {
     /// More than the allocation, its user or its address may send now.
     #[error("over the bandwidth limit")]
     OverQuota,
+    /// An answer without the proof that its request asked for.
+    #[error("message integrity is missing or wrong")]
+    Unauthentic,
+    /// Options that exclude each other.
+    #[error("options that exclude each other")]
+    Contradictory,
     /// Poll transmits and events first; or the sender has had its share of answers.
     #[error("overloaded")]
     Overloaded,

@@ -2,6 +2,7 @@
 
 pub mod attribute;
 pub mod channel_data;
+mod client;
 mod config;
 mod crypto;
 mod ephemeral;
@@ -11,6 +12,9 @@ mod peers;
 mod server;
 pub mod stream;
 
+pub use client::{
+    AllocateOptions, Client, ClientConfig, ClientEnd, ClientEvent, Failure, Families, FromPeer, RelayPort,
+};
 pub use config::{Quota, ServerConfig};
 pub use ephemeral::password_for;
 pub use error::{ConfigError, Error};

@@ -121,7 +121,7 @@ impl PeerPolicy {
 #[must_use]
 pub fn special_purpose(address: IpAddr) -> Option<&'static str> {
     let block = BLOCKS.iter().find(|(network, _)| network.contains(address)).map(|(_, name)| *name);
-    block.or(match address {
+    block.or_else(|| match address {
         IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() => Some("IPv4-mapped"),
         IpAddr::V6(ip) if ip.segments()[0] & 0xE000 != 0x2000 => Some("not global unicast"),
         _ => None,

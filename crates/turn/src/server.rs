@@ -4,6 +4,7 @@ mod allocate;
 mod allocation;
 mod channel;
 mod clients;
+mod connection;
 mod counters;
 mod credentials;
 mod data;
@@ -32,7 +33,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use slab::Slab;
 
 use self::allocation::{Allocation, Relays};
-use self::clients::Clients;
+use self::clients::{Clients, Owner};
+use self::connection::Connections;
 pub use self::counters::{Counters, Drops, Traffic};
 use self::credentials::Credentials;
 use self::deadlines::{Deadlines, Timer};
@@ -40,7 +42,6 @@ use self::limiter::Limiter;
 use self::nonce::Nonces;
 use self::outbox::Outbox;
 use self::quota::Accounts;
-use self::refresh::wanted_lifetime;
 use self::reservation::Reservations;
 use crate::attribute::{ConnectionId, Icmp, SEND};
 use crate::channel_data::ChannelData;
@@ -82,6 +83,7 @@ pub struct Server {
     allocations: Slab<Allocation>,
     relays: Relays,
     reservations: Reservations,
+    connections: Connections,
     users: Accounts<Arc<str>>,
     addresses: Accounts<u128>,
     deadlines: Deadlines,
@@ -123,6 +125,7 @@ impl Server {
             allocations: Slab::new(),
             relays: Relays::default(),
             reservations: Reservations::default(),
+            connections: Connections::default(),
             users: Accounts::new(config.per_user.clone()),
             addresses: Accounts::new(config.per_address.clone()),
             deadlines: Deadlines::default(),
@@ -191,33 +194,57 @@ impl Server {
         self.opened(now, relay, result);
     }
 
-    /// The client's TCP, TLS or DTLS connection has ended, and with it its allocation. A data connection ends its peer's.
+    /// The client's TCP, TLS or DTLS connection has ended, and with it its allocation; one that has a mobility ticket waits a
+    /// minute for its owner (RFC 8016). A data connection ends its peer's.
     pub fn client_closed(&mut self, now: Instant, client: FiveTuple) {
         let now = self.advance(now);
-        if let Some(key) = self.clients.allocation(&client) {
-            self.end(now, key, EndReason::Disconnected);
+        match self.clients.get(&client) {
+            Some(Owner::Allocation(key)) => self.detach(now, key),
+            Some(Owner::Connection(key)) => self.close_connection(key),
+            None => {}
         }
     }
 
     /// The answer to [`Event::Connect`].
-    pub fn connected(&mut self, _now: Instant, _connection: ConnectionId, _result: Result<(), ConnectError>) {
+    pub fn connected(&mut self, now: Instant, connection: ConnectionId, result: Result<(), ConnectError>) {
+        let now = self.advance(now);
+        self.connection_made(now, connection, result);
     }
 
     /// A peer has connected to a TCP relay.
     ///
     /// # Errors
-    /// [`Error::NotPermitted`]: close it. [`Error::Overloaded`]: the allocation has too many.
+    /// [`Error::NotPermitted`], [`Error::Forbidden`], [`Error::NotAllocated`]: close it. [`Error::Overloaded`]: the allocation
+    /// has too many (64), or one with this peer.
     pub fn peer_connected(
         &mut self,
-        _now: Instant,
-        _relay: RelayId,
-        _peer: SocketAddr,
+        now: Instant,
+        relay: RelayId,
+        peer: SocketAddr,
     ) -> Result<ConnectionId, Error> {
-        Err(Error::NotAllocated)
+        let now = self.advance(now);
+        self.peer_connects(now, relay, peer)
     }
 
     /// A connection with a peer has ended.
-    pub fn connection_closed(&mut self, _now: Instant, _connection: ConnectionId) {}
+    pub fn connection_closed(&mut self, now: Instant, connection: ConnectionId) {
+        self.advance(now);
+        self.forget_connection(connection);
+    }
+
+    /// Counts bytes that a spliced connection has carried, and says whether it may go on: if not, read neither end, and ask
+    /// again with zeros a little later.
+    #[must_use]
+    pub fn spliced(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        to_peer: usize,
+        to_client: usize,
+    ) -> bool {
+        let now = self.advance(now);
+        self.carried(now, connection, to_peer, to_client)
+    }
 
     /// Drops what has expired, and answers what has waited too long.
     pub fn handle_timeout(&mut self, now: Instant) {
@@ -229,7 +256,7 @@ impl Server {
             match timer {
                 Timer::Allocation(key) => self.expire(now, key),
                 Timer::Reservation(key) => self.end_reservation(now, key),
-                Timer::Connection(_) => {}
+                Timer::Connection(key) => self.expire_connection(key),
                 Timer::User(index) => self.users.forget(index),
                 Timer::Address(index) => self.addresses.forget(index),
             }

@@ -1,10 +1,12 @@
-//! ICE agents: two of them on a network that loses, repeats and forges datagrams.
+//! ICE agents: two of them on a network that loses, repeats and forges datagrams, and ends connections.
 
 use crate::Input;
 use crate::machine::{Machine, advance, drain};
-use headwater_ice::attribute::{IceControlled, IceControlling, Priority, UseCandidate};
+use headwater_ice::attribute::{IceControlled, IceControlling, Nomination, Priority, UseCandidate};
+use headwater_ice::framing::{Deframer, MAX_BUFFERED};
 use headwater_ice::{
-    Agent, AgentConfig, Candidate, Credentials, LiteAgent, LiteConfig, Path, Role, ufrag_of_request,
+    Agent, AgentConfig, Candidate, Credentials, Event, LiteAgent, LiteConfig, NominationMode, Path, Role,
+    TcpType, interleave, ufrag_of_request,
 };
 use headwater_stun::attribute::Username;
 use headwater_stun::{Datagram, Key, MessageBuilder, Method, TransactionId, Transport};
@@ -24,43 +26,71 @@ enum Any {
     Lite(LiteAgent),
 }
 
+/// An agent, with what it said and told since somebody looked.
+struct Recorded {
+    agent: Any,
+    sent_along: Vec<Path>,
+    told: Vec<Event>,
+}
+
 /// One end, and what is under way to the other.
 struct End {
-    agent: Any,
+    machine: Recorded,
     address: SocketAddr,
     credentials: Credentials,
-    under_way: Vec<Vec<u8>>,
+    under_way: Vec<(Path, Vec<u8>)>,
+    /// Connections that the agent has asked for.
+    asked: Vec<Path>,
+    /// Connections that are open.
+    open: Vec<Path>,
+    next_port: u16,
 }
 
 /// The first byte chooses the agents, the rest is operations.
 pub fn ice_agent(data: &[u8]) {
     let mut input = Input::new(data);
-    let start = Instant::now();
-    let mut now = start;
+    deframe(data);
+    let mut now = Instant::now();
     let kinds = input.byte();
     let credentials = [1, 2].map(|seed| Credentials::generate([seed; 32], "fz"));
     let addresses = [SocketAddr::from(([192, 0, 2, 1], 1)), SocketAddr::from(([198, 51, 100, 2], 2))];
+    let renomination = kinds & 16 != 0;
     let mut ends = [0, 1].map(|index| {
         let (local, remote) = (credentials[index].clone(), credentials[1 - index].clone());
         let agent = if index == 1 && kinds & 1 != 0 {
-            Any::Lite(
-                LiteAgent::new(LiteConfig::new(local, Some(remote)), [3; 32], now).expect("a valid config"),
-            )
+            let mut config = LiteConfig::new(local, Some(remote));
+            config.renomination = renomination;
+            Any::Lite(LiteAgent::new(config, [3; 32], now).expect("a valid config"))
         } else {
             let role = if index == 0 || kinds & 2 != 0 { Role::Controlling } else { Role::Controlled };
-            let mut agent = Agent::new(AgentConfig::new(local, role), [4; 32], now).expect("a valid config");
-            agent.add_local_candidate(Candidate::host(addresses[index])).expect("room for one");
+            let mut config = AgentConfig::new(local, role);
+            config.renomination = renomination;
+            if kinds & 32 != 0 {
+                config.nomination = NominationMode::Aggressive;
+            }
+            let mut agent = Agent::new(config, [4; 32], now).expect("a valid config");
+            for candidate in candidates(addresses[index], kinds) {
+                agent.add_local_candidate(candidate).expect("room for three");
+            }
             agent.set_remote_credentials(remote).expect("valid credentials");
             if kinds & 4 == 0 {
-                agent.add_remote_candidate(Candidate::host(addresses[1 - index])).expect("room for one");
+                for candidate in candidates(addresses[1 - index], kinds) {
+                    agent.add_remote_candidate(candidate).expect("room for three");
+                }
+            }
+            if renomination && kinds & 64 == 0 {
+                agent.set_remote_renominates();
             }
             Any::Full(agent)
         };
         End {
-            agent,
+            machine: Recorded { agent, sent_along: Vec::new(), told: Vec::new() },
             address: addresses[index],
             credentials: credentials[index].clone(),
             under_way: Vec::new(),
+            asked: Vec::new(),
+            open: Vec::new(),
+            next_port: 50_000,
         }
     });
     for _ in 0..MAX_OPERATIONS {
@@ -71,11 +101,40 @@ pub fn ice_agent(data: &[u8]) {
         let who = usize::from(operation & 1);
         operate(operation >> 1, who, &mut ends, &mut now, &mut input);
         for end in &mut ends {
-            let sent = drain(&mut end.agent, now);
+            let sent = drain(&mut end.machine, now);
             assert!(sent.len() <= MAX_BURST, "{} datagrams at one moment", sent.len());
-            end.send(sent);
+            end.send(now, sent);
         }
     }
+}
+
+/// Over UDP, and if the input wants it over TCP, in both directions.
+fn candidates(address: SocketAddr, kinds: u8) -> Vec<Candidate> {
+    let udp = Candidate::host(address);
+    let mut candidates = vec![udp.clone()];
+    if kinds & 8 != 0 {
+        candidates.extend([TcpType::Active, TcpType::Passive].map(|it| udp.clone().with_tcp(it)));
+    }
+    interleave(&mut candidates);
+    candidates
+}
+
+/// The bytes as a stream: cut anywhere, the frames are the same.
+fn deframe(data: &[u8]) {
+    let frames = |chunk_len: usize| {
+        let (mut deframer, mut frames) = (Deframer::with_limit(1500), Vec::new());
+        for mut chunk in data.chunks(chunk_len) {
+            while let Some(frame) = deframer.next_frame(&mut chunk) {
+                assert!(!frame.is_empty() && frame.len() <= 1500);
+                frames.push(frame.to_vec());
+            }
+            assert!(chunk.is_empty() && deframer.buffered() <= MAX_BUFFERED);
+        }
+        frames
+    };
+    let whole = frames(data.len().max(1));
+    let cut = usize::from(data.first().copied().unwrap_or(0)) % 16 + 1;
+    assert_eq!(frames(cut), whole, "in chunks of {cut}");
 }
 
 fn operate(operation: u8, who: usize, ends: &mut [End; 2], now: &mut Instant, input: &mut Input<'_>) {
@@ -111,7 +170,8 @@ fn operate(operation: u8, who: usize, ends: &mut [End; 2], now: &mut Instant, in
         4 => {
             let from = SocketAddr::from(([203, 0, 113, input.byte()], 9));
             let contents = input.chunk();
-            ends[who].receive(*now, from, contents);
+            let path = Path::new(Transport::Udp, ends[who].address, from);
+            ends[who].receive(*now, path, contents);
         }
         // A check as the peer could make it, with attributes that it never would.
         5 => {
@@ -123,7 +183,13 @@ fn operate(operation: u8, who: usize, ends: &mut [End; 2], now: &mut Instant, in
             } else {
                 ends[other].address
             };
-            ends[who].receive(*now, from, &check);
+            let transport = match flags >> 6 {
+                1 => Transport::Tcp,
+                2 => Transport::Relayed,
+                _ => Transport::Udp,
+            };
+            let path = Path::new(transport, ends[who].address, from);
+            ends[who].receive(*now, path, &check);
         }
         6 => signal(&mut ends[who], input),
         _ => command(ends, who, *now, input.byte()),
@@ -132,9 +198,9 @@ fn operate(operation: u8, who: usize, ends: &mut [End; 2], now: &mut Instant, in
 
 fn deliver(ends: &mut [End; 2], from: usize, index: usize, now: Instant) {
     if index < ends[from].under_way.len() {
-        let contents = ends[from].under_way.remove(index);
-        let remote = ends[from].address;
-        ends[1 - from].receive(now, remote, &contents);
+        let (sent, contents) = ends[from].under_way.remove(index);
+        let received = Path::new(sent.transport, sent.remote, sent.local);
+        ends[1 - from].receive(now, received, &contents);
     }
 }
 
@@ -142,8 +208,8 @@ fn wait(ends: &mut [End; 2], now: &mut Instant, by: Duration) {
     let before = *now;
     for end in ends {
         *now = before;
-        let sent = advance(&mut end.agent, now, by);
-        end.send(sent);
+        let sent = advance(&mut end.machine, now, by);
+        end.send(*now, sent);
     }
 }
 
@@ -153,7 +219,7 @@ fn signal(end: &mut End, input: &mut Input<'_>) {
     let Ok(candidate) = text.parse::<Candidate>() else { return };
     let written = candidate.to_string();
     assert_eq!(written.parse(), Ok(candidate.clone()), "`{written}` parses to something else");
-    if let Any::Full(agent) = &mut end.agent {
+    if let Any::Full(agent) = &mut end.machine.agent {
         let _ = agent.add_remote_candidate(candidate);
     }
 }
@@ -162,7 +228,7 @@ fn command(ends: &mut [End; 2], who: usize, now: Instant, choice: u8) {
     let path = Path::new(Transport::Udp, ends[who].address, ends[1 - who].address);
     let remote = ends[1 - who].credentials.clone();
     let fresh = Credentials::generate([choice; 32], "fz");
-    match (&mut ends[who].agent, choice % 4) {
+    match (&mut ends[who].machine.agent, choice % 4) {
         (Any::Full(agent), 0) => {
             let Ok(()) = agent.restart(now, fresh.clone()) else { return };
             let _ = agent.set_remote_credentials(remote);
@@ -177,6 +243,56 @@ fn command(ends: &mut [End; 2], who: usize, now: Instant, choice: u8) {
         (Any::Full(agent), 2) => agent.end_of_remote_candidates(),
         (Any::Full(agent), _) if choice > 250 => agent.close(),
         (Any::Lite(agent), _) if choice > 250 => agent.close(),
+        _ => connections(ends, who, now, choice >> 2),
+    }
+}
+
+/// What becomes of connections, and what may be done with paths.
+fn connections(ends: &mut [End; 2], who: usize, now: Instant, choice: u8) {
+    let other = ends[1 - who].address;
+    let end = &mut ends[who];
+    let nth = |len: usize| usize::from(choice / 8) % len.max(1);
+    match choice % 8 {
+        // One that was asked for opens, or doesn't.
+        0 | 1 if !end.asked.is_empty() => {
+            let asked = end.asked.remove(nth(end.asked.len()));
+            if choice % 8 == 1 {
+                return end.path_closed(now, asked);
+            }
+            end.next_port = end.next_port.wrapping_add(1);
+            let local = SocketAddr::new(asked.local.ip(), end.next_port);
+            let opened = Path::new(Transport::Tcp, local, asked.remote);
+            // First: the agent may write to it at once.
+            end.open.push(opened);
+            let Any::Full(agent) = &mut end.machine.agent else { panic!("a lite agent asks for nothing") };
+            if agent.connected(now, &asked, local).is_err() {
+                end.open.retain(|it| *it != opened);
+            }
+        }
+        // One ends, and both sides notice.
+        2 if !end.open.is_empty() => {
+            let ended = end.open[nth(end.open.len())];
+            end.path_closed(now, ended);
+            ends[1 - who].path_closed(now, Path::new(Transport::Tcp, ended.remote, ended.local));
+        }
+        // A relay ends, or a socket.
+        3 => end.path_closed(now, Path::new(Transport::Relayed, end.address, other)),
+        4 => end.path_closed(now, Path::new(Transport::Udp, end.address, other)),
+        5 => {
+            let udp = Path::new(Transport::Udp, end.address, other);
+            let path = end.open.get(nth(end.open.len() + 1)).copied().unwrap_or(udp);
+            if let Any::Full(agent) = &mut end.machine.agent {
+                let was = agent.selected_path();
+                if agent.renominate(now, &path).is_err() {
+                    assert_eq!(agent.selected_path(), was, "refused, yet changed");
+                }
+            }
+        }
+        6 => {
+            if let Any::Full(agent) = &mut end.machine.agent {
+                agent.set_remote_renominates();
+            }
+        }
         _ => {}
     }
 }
@@ -201,33 +317,78 @@ fn forged(local: &Credentials, remote: &Credentials, flags: u8, input: &mut Inpu
     if flags & 16 != 0 {
         message = message.attribute(&UseCandidate);
     }
+    if flags & 32 != 0 {
+        message = message.attribute(&Nomination(input.u32()));
+    }
     message.integrity(&Key::short_term(&local.password)).fingerprint();
     buf
 }
 
 impl End {
-    fn send(&mut self, sent: Vec<Vec<u8>>) {
-        self.under_way.extend(sent);
+    /// Takes what the agent has sent and told: it writes to open connections only.
+    fn send(&mut self, now: Instant, sent: Vec<Vec<u8>>) {
+        let paths = std::mem::take(&mut self.machine.sent_along);
+        assert_eq!(paths.len(), sent.len());
+        for path in paths.iter().filter(|it| it.transport == Transport::Tcp) {
+            assert!(self.open.contains(path), "{path:?} is not open");
+        }
+        self.under_way.extend(paths.into_iter().zip(sent));
         let surplus = self.under_way.len().saturating_sub(MAX_UNDER_WAY);
         self.under_way.drain(..surplus);
+        while !self.machine.told.is_empty() {
+            for event in std::mem::take(&mut self.machine.told) {
+                match event {
+                    Event::Connect(path) => {
+                        assert!(!self.asked.contains(&path), "{path:?} is asked for twice");
+                        self.asked.push(path);
+                    }
+                    Event::Removed(path) if path.transport == Transport::Tcp => {
+                        self.asked.retain(|it| *it != path);
+                        self.path_closed(now, path);
+                    }
+                    Event::Closed { .. } => self.open.clear(),
+                    _ => {}
+                }
+            }
+            while self.machine.poll_event() {}
+        }
+        assert!(self.asked.len() <= 100, "more connections are asked for than there are pairs");
+        let selected = self.machine.agent.selected_path();
+        assert!(
+            selected.is_none_or(|it| self.machine.agent.is_validated(&it)),
+            "selected, yet not validated"
+        );
     }
 
-    fn receive(&mut self, now: Instant, remote: SocketAddr, contents: &[u8]) {
-        let sent = drain(&mut self.agent, now);
-        self.send(sent);
-        let datagram = Datagram::new(Transport::Udp, self.address, remote, contents);
-        let before = (self.agent.poll_timeout(), self.agent.selected_path());
-        let refused = match &mut self.agent {
+    fn path_closed(&mut self, now: Instant, path: Path) {
+        self.open.retain(|it| *it != path);
+        match &mut self.machine.agent {
+            Any::Full(agent) => agent.path_closed(now, &path),
+            Any::Lite(agent) => agent.path_closed(now, &path),
+        }
+        assert!(!self.machine.agent.is_validated(&path), "closed, yet validated");
+    }
+
+    fn receive(&mut self, now: Instant, path: Path, contents: &[u8]) {
+        let sent = drain(&mut self.machine, now);
+        self.send(now, sent);
+        // Whoever comes to the address that listens has opened a connection.
+        if path.transport == Transport::Tcp && !self.open.contains(&path) {
+            if path.local != self.address || self.open.len() >= MAX_UNDER_WAY {
+                return;
+            }
+            self.open.push(path);
+        }
+        let datagram = Datagram::new(path.transport, path.local, path.remote, contents);
+        let agent = &mut self.machine.agent;
+        let before = (agent.poll_timeout(), agent.selected_path());
+        let refused = match agent {
             Any::Full(agent) => agent.handle_datagram(now, datagram).is_err(),
             Any::Lite(agent) => agent.handle_datagram(now, datagram).is_err(),
         };
         if refused {
-            assert_eq!(
-                (self.agent.poll_timeout(), self.agent.selected_path()),
-                before,
-                "refused, yet changed"
-            );
-            assert!(drain(&mut self.agent, now).is_empty(), "refused, yet answered");
+            assert_eq!((agent.poll_timeout(), agent.selected_path()), before, "refused, yet changed");
+            assert!(drain(&mut self.machine, now).is_empty(), "refused, yet answered");
         }
     }
 }
@@ -239,21 +400,11 @@ impl Any {
             Self::Lite(agent) => agent.selected_path(),
         }
     }
-}
 
-impl Machine for Any {
-    fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<usize> {
+    fn is_validated(&self, path: &Path) -> bool {
         match self {
-            Self::Full(agent) => agent.poll_transmit(now, buf),
-            Self::Lite(agent) => agent.poll_transmit(now, buf),
-        }
-        .map(|transmit| transmit.len)
-    }
-
-    fn poll_event(&mut self) -> bool {
-        match self {
-            Self::Full(agent) => agent.poll_event().is_some(),
-            Self::Lite(agent) => agent.poll_event().is_some(),
+            Self::Full(agent) => agent.is_validated(path),
+            Self::Lite(agent) => agent.is_validated(path),
         }
     }
 
@@ -263,11 +414,36 @@ impl Machine for Any {
             Self::Lite(agent) => agent.poll_timeout(),
         }
     }
+}
+
+impl Machine for Recorded {
+    fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<usize> {
+        let transmit = match &mut self.agent {
+            Any::Full(agent) => agent.poll_transmit(now, buf),
+            Any::Lite(agent) => agent.poll_transmit(now, buf),
+        }?;
+        self.sent_along.push(Path::new(transmit.transport, transmit.local, transmit.remote));
+        Some(transmit.len)
+    }
+
+    fn poll_event(&mut self) -> bool {
+        let event = match &mut self.agent {
+            Any::Full(agent) => agent.poll_event(),
+            Any::Lite(agent) => agent.poll_event(),
+        };
+        let has_told = event.is_some();
+        self.told.extend(event);
+        has_told
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.agent.poll_timeout()
+    }
 
     fn handle_timeout(&mut self, now: Instant) {
-        match self {
-            Self::Full(agent) => agent.handle_timeout(now),
-            Self::Lite(agent) => agent.handle_timeout(now),
+        match &mut self.agent {
+            Any::Full(agent) => agent.handle_timeout(now),
+            Any::Lite(agent) => agent.handle_timeout(now),
         }
     }
 }

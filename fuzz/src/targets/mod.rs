@@ -23,3 +23,5 @@ mod sdp;
 pub use sdp::sdp;
 mod sfu;
 pub use sfu::sfu;
+mod turn;
+pub use turn::turn;

@@ -1,16 +1,18 @@
-//! STUN messages: parse, all attributes of the table, integrity, fingerprint, a Binding answer, and what both sides
-//! of long-term credentials make of it.
+//! STUN messages: parse, all attributes of the table, integrity, fingerprint, a Binding answer, what a client
+//! makes of it as an answer, and what both sides of long-term credentials do.
 
 use headwater_stun::attribute::{PasswordAlgorithms, TABLE};
 use headwater_stun::{
-    Attempt, Claim, Datagram, Key, LongTerm, Message, MessageBuilder, Method, RawAttribute, Transport,
-    Verdict, respond,
+    Attempt, Claim, Client, ClientConfig, Datagram, Event, Key, LongTerm, Message, MessageBuilder, Method,
+    RawAttribute, Transport, Verdict, respond,
 };
 use std::net::SocketAddr;
+use std::time::Instant;
 
 /// Takes the input as one datagram.
 pub fn stun_message(data: &[u8]) {
     answer(data);
+    client(data);
     let Ok(message) = Message::parse(data) else { return };
     assert_eq!(message.as_bytes().len(), data.len(), "a message is the whole datagram");
     let key = Key::short_term("VOkJxbRl1RmTxUk/WvJxBt");
@@ -22,6 +24,39 @@ pub fn stun_message(data: &[u8]) {
     }
     copy(&message, &key);
     credentials(&message);
+}
+
+/// A client asks, is answered by these bytes as far as they can be an answer, and comes to an end.
+fn client(data: &[u8]) {
+    let Some((head, rest)) = data.split_at_checked(20) else { return };
+    let (local, server) = (SocketAddr::from(([192, 0, 2, 1], 1)), SocketAddr::from(([192, 0, 2, 2], 2)));
+    let mut now = Instant::now();
+    let transport = if head[0] & 1 == 0 { Transport::Udp } else { Transport::Tcp };
+    let mut config = ClientConfig::default();
+    config.credentials = (head[1] & 1 == 0).then(|| LongTerm::new("user", "password"));
+    let mut client = Client::new(config, [1; 32], now).expect("a valid config");
+    client.binding(now, transport, local, server).expect("room");
+    let (mut asked, mut ends, mut turns) = (Vec::new(), 0, 0);
+    loop {
+        while let Some(transmit) = client.poll_transmit(now, &mut asked) {
+            assert_eq!(transmit.len, asked.len());
+            let mut answer = [head, rest].concat();
+            answer[0] = 0x01;
+            answer[1] = if head[0] & 2 == 0 { 0x11 } else { 0x01 };
+            answer[8..20].copy_from_slice(&asked[8..20]);
+            let _ = client.handle_datagram(now, Datagram::new(transport, local, transmit.remote, &answer));
+            asked.clear();
+            turns += 1;
+            assert!(turns < 100, "it doesn't end");
+        }
+        while let Some(event) = client.poll_event() {
+            ends += usize::from(!matches!(event, Event::Redirected { .. }));
+        }
+        let Some(due) = client.poll_timeout() else { break };
+        now = now.max(due);
+        client.handle_timeout(now);
+    }
+    assert_eq!(ends, 1, "a request comes to one end");
 }
 
 /// Whatever a server answers, the next request is a proper message, and one request is not sent again for ever.

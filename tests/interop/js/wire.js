@@ -33,8 +33,8 @@ async function connected(pc, limit = OPEN_LIMIT) {
 
 /** A WHIP or WHEP session at a server. */
 export class Session {
-  constructor(pc, { token, trickle = true } = {}) {
-    Object.assign(this, { pc, token, trickle, candidates: [], patches: [] });
+  constructor(pc, { token, trickle = true, only } = {}) {
+    Object.assign(this, { pc, token, trickle, only, candidates: [], patches: [] });
     this.remote = new MediaStream();
     pc.addEventListener('icecandidate', ({ candidate }) => {
       if (candidate?.candidate) this.candidates.push(candidate);
@@ -58,6 +58,10 @@ export class Session {
     this.etag = response.headers.get('ETag');
     this.link = response.headers.get('Link');
     this.answer = await response.text();
+    if (this.only) {
+      const others = new RegExp(`^a=candidate:\\S+ 1 (?!${this.only} ).*\r\n`, 'gmi');
+      this.answer = this.answer.replace(others, '');
+    }
     await pc.setRemoteDescription({ type: 'answer', sdp: this.answer });
     if (this.trickle) this.#flush();
     return this;
@@ -147,9 +151,26 @@ async function keepSizeOf(sender) {
   await sender.setParameters({ ...sender.getParameters(), degradationPreference: 'maintain-resolution' });
 }
 
-/** Watches a WHEP endpoint. */
-export async function whep(endpoint, { video, token, trickle, kinds = ['video', 'audio'] } = {}) {
-  const session = new Session(new RTCPeerConnection({ bundlePolicy: 'max-bundle' }), { token, trickle });
+/** The ICE servers that an endpoint names before any offer (RFC 9725 §4.6), those whose URL has `part` in it. */
+export async function iceServers(endpoint, token, part) {
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const response = await fetch(endpoint, { method: 'OPTIONS', headers });
+  const link = response.headers.get('Link') ?? '';
+  const servers = [...link.matchAll(/<([^>]+)>; rel="ice-server"; username="([^"]+)"; credential="([^"]+)"/g)]
+    .map(([, urls, username, credential]) => ({ urls, username, credential }));
+  const wanted = servers.filter(({ urls }) => urls.includes(part));
+  if (!wanted.length) throw new Error(`no ICE server with ${part} in: ${link}`);
+  return wanted;
+}
+
+/** Watches a WHEP endpoint; with `relay` only by the ICE servers with that in their URL, with `only` by that transport. */
+export async function whep(endpoint, { video, token, trickle, relay, only, kinds = ['video', 'audio'] } = {}) {
+  const configuration = { bundlePolicy: 'max-bundle' };
+  if (relay) {
+    configuration.iceServers = await iceServers(endpoint, token, relay);
+    configuration.iceTransportPolicy = 'relay';
+  }
+  const session = new Session(new RTCPeerConnection(configuration), { token, trickle, only });
   session.since = now();
   for (const kind of kinds) {
     const transceiver = session.pc.addTransceiver(kind, { direction: 'recvonly' });

@@ -1,7 +1,7 @@
 //! The server under test: the real `headwater` binary.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ pub struct Server {
     process: Process,
     http: SocketAddr,
     media_port: u16,
+    scheme: &'static str,
 }
 
 impl Server {
@@ -50,10 +51,39 @@ impl Server {
         command.args(["serve", "--http", &http.to_string()]);
         command.args(["--media", &format!("0.0.0.0:{media_port}"), "--media", &format!("[::]:{media_port}")]);
         command.args(arguments);
-        let process = Process::start("headwater", command)?;
-        let mut server = Self { process, http, media_port };
+        Self::wait_for(Process::start("headwater", command)?, http, media_port)
+    }
+
+    /// Starts it with everything on one port: a free one if that of `address` is 0.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_on_one_port(address: SocketAddr, arguments: &[&str]) -> Result<Self> {
+        let http = TcpListener::bind(address)?.local_addr()?;
+        let mut command = Command::new(binary()?);
+        command.args(["serve", "--listen", &http.to_string()]).args(arguments);
+        Self::wait_for(Process::start("headwater", command)?, http, http.port())
+    }
+
+    /// The same inside TLS, with this certificate. Its API can't be asked from here then.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_on_one_tls_port(address: IpAddr, cert: &Path, key: &Path) -> Result<Self> {
+        let http = TcpListener::bind((address, 0))?.local_addr()?;
+        let mut command = Command::new(binary()?);
+        command.args(["serve", "--listen", &http.to_string()]);
+        command.arg("--tls-cert").arg(cert).arg("--tls-key").arg(key);
+        let server = Self::wait_for(Process::start("headwater", command)?, http, http.port())?;
+        Ok(Self { scheme: "https", ..server })
+    }
+
+    fn wait_for(process: Process, http: SocketAddr, media_port: u16) -> Result<Self> {
+        let mut server = Self { process, http, media_port, scheme: "http" };
         server.process.wait_until("/healthz", START_LIMIT, |_| {
-            http::request(http, "GET", "/healthz", &[], b"").ok().filter(|answer| answer.status == 200)
+            let answer = http::request(http, "GET", "/healthz", &[], b"").ok();
+            // Where TLS is wanted, plain requests are sent there.
+            answer.filter(|answer| [200, 307].contains(&answer.status))
         })?;
         Ok(server)
     }
@@ -68,9 +98,9 @@ impl Server {
         self.media_port
     }
 
-    /// `http://ADDRESS:PORT` and `path`.
+    /// `http://ADDRESS:PORT` (or `https`) and `path`.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.http)
+        format!("{}://{}{path}", self.scheme, self.http)
     }
 
     /// The WHIP endpoint of a stream.

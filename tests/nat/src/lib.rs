@@ -10,13 +10,17 @@
 
 mod node;
 mod peer;
+mod reached;
+pub mod real;
+mod relay;
 mod server;
 mod service;
 mod surroundings;
 mod world;
 
 pub use node::Node;
-pub use peer::{Peer, Reached};
+pub use peer::Peer;
+pub use reached::Reached;
 pub use server::Server;
 pub use service::Service;
 pub use surroundings::Surroundings;

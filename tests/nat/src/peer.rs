@@ -1,30 +1,28 @@
 //! A client as browsers have it: an agent, its gathering, and its sockets.
 
-use headwater_ice::{Agent, AgentConfig, Candidate, CandidateKind, Credentials, Event, Path, Role};
+use crate::Reached;
+use crate::relay::{Allocated, Came, Relay};
+use headwater_ice::{Agent, AgentConfig, Candidate, CandidateKind, Credentials, Event, Path, Role, TcpType};
 use headwater_netsim::{Endpoint, Outgoing, StreamEvent, Transmit};
 use headwater_stun::{Datagram, Transport};
 use std::collections::VecDeque;
-use std::fmt;
+
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// How media gets to a peer: its candidate, as the other side sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reached {
-    kind: CandidateKind,
-    over_tcp: bool,
-}
+/// So long a relay may bring nothing.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Connections leave from the ports behind this one.
+const FIRST_TCP_PORT: u16 = 6000;
 
-impl fmt::Display for Reached {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            CandidateKind::Host => "host",
-            CandidateKind::PeerReflexive => "prflx",
-            CandidateKind::ServerReflexive => "srflx",
-            _ => "relay",
-        };
-        write!(f, "{kind}{}", if self.over_tcp { "/tcp" } else { "" })
-    }
+/// A connection that the agent has asked for.
+#[derive(Debug)]
+struct Connection {
+    /// As it was asked for: from port 9.
+    asked: Path,
+    /// As it is.
+    path: Path,
+    is_open: bool,
 }
 
 /// A client.
@@ -32,8 +30,20 @@ impl fmt::Display for Reached {
 pub struct Peer {
     agent: Agent,
     stun: headwater_stun::Client,
-    /// Where STUN and TURN are.
-    service: SocketAddr,
+    /// Its socket for UDP.
+    host: SocketAddr,
+    /// Where STUN and TURN are, over UDP and over TCP.
+    services: [SocketAddr; 2],
+    /// Over UDP and over TCP.
+    relays: [Relay; 2],
+    /// How many TURN clients it ever had; each has a seed of its own.
+    clients: u8,
+    /// When media came last, and when a relay was told that our address may have changed.
+    heard: Instant,
+    followed: Instant,
+    /// Those of ICE.
+    connections: Vec<Connection>,
+    next_port: u16,
     to_signal: VecDeque<Candidate>,
     /// What the other side has signalled.
     learned: Vec<Candidate>,
@@ -53,27 +63,64 @@ impl Peer {
         role: Role,
         seed: u8,
         host: SocketAddr,
-        service: SocketAddr,
+        services: [SocketAddr; 2],
         now: Instant,
     ) -> Self {
         let config = AgentConfig::new(credentials, role);
         let agent = Agent::new(config, [seed; 32], now).expect("valid credentials");
         let config = headwater_stun::ClientConfig::default();
-        let mut stun =
+        let stun =
             headwater_stun::Client::new(config, [seed + 100; 32], now).expect("the defaults are valid");
-        stun.binding(now, Transport::Udp, host, service).expect("the first one");
+        let relay = |transport, remote, number| Relay::new(now, transport, host, remote, 100 * seed + number);
+        let relays = [relay(Transport::Udp, services[0], 1), relay(Transport::Tcp, services[1], 2)];
         let mut this = Self {
             agent,
             stun,
-            service,
+            host,
+            services,
+            relays,
+            clients: 2,
+            heard: now,
+            followed: now,
+            connections: Vec::new(),
+            next_port: FIRST_TCP_PORT,
             to_signal: VecDeque::new(),
             learned: Vec::new(),
             events: Vec::new(),
             media: 0,
             outgoing: VecDeque::new(),
         };
-        this.found(Candidate::host(host));
+        this.gather(now);
+        this.relays[0].allocate(now);
+        this.allocate_over_tcp(now);
         this
+    }
+
+    /// Begins anew: other credentials, and all candidates again (RFC 8445 §9).
+    ///
+    /// # Panics
+    /// If the agent has closed.
+    pub fn restart(&mut self, now: Instant, credentials: Credentials) {
+        self.agent.restart(now, credentials).expect("an open agent");
+        self.learned.clear();
+        self.gather(now);
+        self.relays[0].follow(now);
+        let allocated =
+            self.relays.each_ref().map(|it| it.allocated().map(|allocated| (it.transport, allocated)));
+        for (transport, allocated) in allocated.into_iter().flatten() {
+            self.found(relayed_candidate(transport, allocated));
+        }
+    }
+
+    fn gather(&mut self, now: Instant) {
+        self.found(Candidate::host(self.host));
+        self.found(Candidate::host(self.host).with_tcp(TcpType::Active));
+        self.stun.binding(now, Transport::Udp, self.host, self.services[0]).expect("few at once");
+    }
+
+    fn fresh_local(&mut self) -> SocketAddr {
+        self.next_port += 1;
+        SocketAddr::new(self.host.ip(), self.next_port)
     }
 
     /// Its agent.
@@ -136,19 +183,28 @@ impl Peer {
         Some(Reached { kind, over_tcp: path.transport == Transport::Tcp })
     }
 
+    /// Over what the relay is spoken to that our media goes through, if it goes through one.
+    #[must_use]
+    pub fn relays_over(&self) -> Option<Transport> {
+        let local = self.agent.selected_path()?.local;
+        self.relays.iter().find(|it| it.is_at(local)).map(|it| it.transport)
+    }
+
     /// How much media came.
     #[must_use]
     pub const fn media(&self) -> usize {
         self.media
     }
 
-    /// Sends media along the selected path.
-    ///
-    /// # Panics
-    /// If there is none.
-    pub fn send_media(&mut self) {
-        let path = self.agent.selected_path().expect("connected");
-        self.send(path, b"\x80media".to_vec());
+    /// Sends media along the selected path, if there is one now. Where a relay carries it and nothing comes back, the
+    /// NAT before us may have been rebound, and the relay is told.
+    pub fn send_media(&mut self, now: Instant) {
+        let Some(path) = self.agent.selected_path() else { return };
+        self.send(now, path, b"\x80media".to_vec());
+        if self.relays_over() == Some(Transport::Udp) && now >= self.heard.max(self.followed) + PATIENCE {
+            self.followed = now;
+            self.relays[0].follow(now);
+        }
     }
 
     fn found(&mut self, candidate: Candidate) {
@@ -157,13 +213,76 @@ impl Peer {
     }
 
     /// Sends something of the agent's or of the media's.
-    fn send(&mut self, path: Path, contents: Vec<u8>) {
+    fn send(&mut self, now: Instant, path: Path, contents: Vec<u8>) {
+        match self.relays.iter_mut().find(|it| it.is_at(path.local)) {
+            Some(relay) => relay.send(now, path.remote, contents),
+            None if path.local.ip() == self.host.ip() => self.send_directly(path, contents),
+            None => {} // Through a relay that is gone.
+        }
+    }
+
+    fn send_directly(&mut self, path: Path, contents: Vec<u8>) {
         let transmit = Transmit::new(path.local, path.remote, contents.len());
         let outgoing = match path.transport {
             Transport::Tcp => Outgoing::Message(transmit),
             _ => Outgoing::Datagram(transmit),
         };
         self.outgoing.push_back((outgoing, contents));
+    }
+
+    /// Opens a connection that the agent asks for.
+    fn connect(&mut self, asked: Path) {
+        let local = self.fresh_local();
+        let path = Path::new(Transport::Tcp, local, asked.remote);
+        self.connections.push(Connection { asked, path, is_open: false });
+        self.outgoing.push_back((Outgoing::Connect { local, remote: asked.remote }, Vec::new()));
+    }
+
+    /// With its connection an allocation is gone, and with it all paths that led through it.
+    fn relay_closed(&mut self, now: Instant) {
+        if let Some(Allocated { relayed, .. }) = self.relays[1].allocated() {
+            let signalled = self.learned.iter().filter_map(Candidate::socket_addr);
+            let found = self.events.iter().filter_map(|it| match it {
+                Event::Validated(path) if path.local == relayed => Some(path.remote),
+                _ => None,
+            });
+            for remote in signalled.chain(found) {
+                self.agent.path_closed(now, &Path::new(Transport::Udp, relayed, remote));
+            }
+        }
+        self.allocate_over_tcp(now);
+    }
+
+    fn allocate_over_tcp(&mut self, now: Instant) {
+        let local = self.fresh_local();
+        self.clients = self.clients.wrapping_add(1);
+        self.relays[1] = Relay::new(now, Transport::Tcp, local, self.services[1], self.clients);
+        self.relays[1].allocate(now);
+        let remote = self.services[1];
+        self.outgoing.push_back((Outgoing::Connect { local, remote }, Vec::new()));
+    }
+
+    fn close(&mut self, path: Path) {
+        let is_meant = |it: &Connection| it.path == path || (!it.is_open && it.asked == path);
+        let Some(index) = self.connections.iter().position(is_meant) else { return };
+        let Path { local, remote, .. } = self.connections.swap_remove(index).path;
+        self.outgoing.push_back((Outgoing::Close { local, remote }, Vec::new()));
+    }
+
+    /// Takes what came from a TURN server. Returns `false` if it came from elsewhere.
+    fn take_relayed(&mut self, now: Instant, path: Path, contents: &[u8]) -> bool {
+        let is_from = |it: &&mut Relay| it.is_from(path);
+        let Some(relay) = self.relays.iter_mut().find(is_from) else { return false };
+        let transport = relay.transport;
+        match (relay.handle(now, contents), relay.allocated()) {
+            (Came::Allocated(allocated), _) => self.found(relayed_candidate(transport, allocated)),
+            (Came::Data { peer, contents }, Some(Allocated { relayed, .. })) => {
+                self.take(now, Path::new(Transport::Udp, relayed, peer), &contents);
+            }
+            _ => {}
+        }
+        self.poll_events();
+        true
     }
 
     /// Takes what came along a path, directly or through a relay.
@@ -176,7 +295,7 @@ impl Peer {
             }
             _ if self.agent.is_validated(&path) => {
                 self.agent.note_received(now, &path);
-                self.media += 1;
+                (self.media, self.heard) = (self.media + 1, now);
             }
             _ => {}
         }
@@ -192,24 +311,42 @@ impl Peer {
             }
         }
         while let Some(event) = self.agent.poll_event() {
+            match event {
+                Event::Connect(path) => self.connect(path),
+                Event::Removed(path) if path.transport == Transport::Tcp => self.close(path),
+                _ => {}
+            }
             self.events.push(event);
         }
     }
 }
 
+/// Where both transports work, UDP is the better one. Each allocation works or fails by itself, so none may wait for the
+/// checks of another, as those of one foundation do.
+fn relayed_candidate(transport: Transport, Allocated { relayed, mapped }: Allocated) -> Candidate {
+    let preference = if transport == Transport::Tcp { 1 } else { 2 };
+    let mut candidate = Candidate::relayed(relayed, mapped).with_local_preference(preference);
+    candidate.foundation = format!("relay{}", relayed.port());
+    candidate
+}
+
 impl Endpoint for Peer {
     fn handle_datagram(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr, contents: &mut [u8]) {
         let datagram = Datagram::new(Transport::Udp, local, remote, contents);
-        if remote == self.service && self.stun.handle_datagram(now, datagram).is_ok() {
+        if remote == self.services[0] && self.stun.handle_datagram(now, datagram).is_ok() {
             self.poll_events();
         } else {
-            self.take(now, Path::new(Transport::Udp, local, remote), contents);
+            let path = Path::new(Transport::Udp, local, remote);
+            if !self.take_relayed(now, path, contents) {
+                self.take(now, path, contents);
+            }
         }
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         self.agent.handle_timeout(now);
         self.stun.handle_timeout(now);
+        self.relays.iter_mut().for_each(|it| it.handle_timeout(now));
         self.poll_events();
     }
 
@@ -218,16 +355,23 @@ impl Endpoint for Peer {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.agent.poll_timeout().into_iter().chain(self.stun.poll_timeout()).min()
+        let relays = self.relays.iter().filter_map(Relay::poll_timeout);
+        relays.chain(self.agent.poll_timeout()).chain(self.stun.poll_timeout()).min()
     }
 
     fn poll_outgoing(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Outgoing> {
         let mut contents = Vec::new();
         while let Some(it) = self.agent.poll_transmit(now, &mut contents) {
-            self.send(Path::new(it.transport, it.local, it.remote), std::mem::take(&mut contents));
+            self.send(now, Path::new(it.transport, it.local, it.remote), std::mem::take(&mut contents));
         }
         while let Some(it) = self.stun.poll_transmit(now, &mut contents) {
-            self.send(Path::new(it.transport, it.local, it.remote), std::mem::take(&mut contents));
+            self.send(now, Path::new(it.transport, it.local, it.remote), std::mem::take(&mut contents));
+        }
+        for index in 0..self.relays.len() {
+            while let Some(contents) = self.relays[index].poll_transmit(now) {
+                let Relay { transport, local, server, .. } = self.relays[index];
+                self.send_directly(Path::new(transport, local, server), contents);
+            }
         }
         self.poll_events();
         let (outgoing, contents) = self.outgoing.pop_front()?;
@@ -237,8 +381,25 @@ impl Endpoint for Peer {
 
     fn handle_stream(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr, event: StreamEvent<'_>) {
         let path = Path::new(Transport::Tcp, local, remote);
-        if let StreamEvent::Message(contents) = event {
-            self.take(now, path, contents);
+        let index = self.connections.iter().position(|it| it.path == path);
+        match event {
+            StreamEvent::Message(contents) if self.take_relayed(now, path, contents) => {}
+            StreamEvent::Message(contents) => self.take(now, path, contents),
+            StreamEvent::Closed(_) if self.relays[1].local == local => self.relay_closed(now),
+            StreamEvent::Connected => {
+                let Some(connection) = index.and_then(|it| self.connections.get_mut(it)) else { return };
+                connection.is_open = true;
+                if self.agent.connected(now, &connection.asked, local).is_err() {
+                    self.close(path);
+                }
+            }
+            StreamEvent::Closed(_) => {
+                // The agent knows it by the name that it asked with until it is open.
+                let was_opening = index.map(|it| self.connections.swap_remove(it)).filter(|it| !it.is_open);
+                self.agent.path_closed(now, &was_opening.map_or(path, |it| it.asked));
+            }
+            _ => {}
         }
+        self.poll_events();
     }
 }

@@ -53,13 +53,11 @@ impl Server {
         self.events.iter().any(|it| matches!(it, Event::Closed { .. }))
     }
 
-    /// Sends media to where the viewer is now.
-    ///
-    /// # Panics
-    /// If there is no selected path.
+    /// Sends media along the selected path, if there is one now.
     pub fn send_media(&mut self) {
-        let path = self.agent.selected_path().expect("connected");
-        self.send(path.transport, path.local, path.remote, b"\x80media".to_vec());
+        if let Some(path) = self.agent.selected_path() {
+            self.send(path.transport, path.local, path.remote, b"\x80media".to_vec());
+        }
     }
 
     fn send(&mut self, transport: Transport, local: SocketAddr, remote: SocketAddr, contents: Vec<u8>) {

@@ -1,7 +1,9 @@
 //! What stands between a peer and the Internet.
 
 use headwater_netsim::{Nat, Outbound};
+use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 /// The networks that peers are in.
 #[non_exhaustive]
@@ -47,5 +49,19 @@ impl Surroundings {
             Self::UdpBlocked => Nat::port_restricted(public).outbound(Outbound::NoUdp),
             Self::Only443 => Nat::port_restricted(public).outbound(Outbound::OnlyTcpTo(443)),
         })
+    }
+}
+
+impl fmt::Display for Surroundings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl FromStr for Surroundings {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|it| it.to_string() == text).ok_or(())
     }
 }

@@ -1,19 +1,25 @@
 //! Two peers, or a peer and a server, each in its surroundings, and the signalling between them.
 
+use crate::service::{RELAY_PORTS, Service};
 use crate::{Node, Peer, Reached, Server, Surroundings};
-use headwater_ice::{Credentials, Role};
-use headwater_netsim::{EndpointId, Link, Nat, NatId, Network};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use headwater_ice::{CandidateKind, Credentials, Role};
+use headwater_netsim::{EndpointId, Firewall, Link, Nat, NatId, Network};
+use headwater_stun::Transport;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 /// Time of a packet from one to another; what is relayed takes it twice.
 pub const LATENCY: Duration = Duration::from_millis(20);
 
-/// How often signalling is looked after while time passes.
-const SIGNALLING_INTERVAL: Duration = Duration::from_millis(20);
+/// How often media is sent, and signalling looked after, while time passes.
+const MEDIA_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Where STUN and TURN are for UDP.
-const SERVICE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 3478);
+pub(crate) const SERVICE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 3478);
+/// Where they are for TCP.
+pub(crate) const SERVICE_TCP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 443);
+/// Who may be spoken to through relays: the world's public addresses, and no private ones.
+pub(crate) const PUBLIC: &[&str] = &["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"];
 /// Where the media server is, for UDP and TCP.
 const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10)), 443);
 
@@ -33,15 +39,15 @@ pub struct World {
     pub nats: [Option<NatId>; 2],
 }
 
-fn credentials(name: u8) -> Credentials {
+pub(crate) fn credentials(name: u8) -> Credentials {
     Credentials::generate([name; 32], &format!("peer{name}"))
 }
 
 impl World {
     /// Two peers, each in surroundings of its own.
     #[must_use]
-    pub fn apart(first: Surroundings, second: Surroundings) -> Self {
-        let mut net = Self::network();
+    pub fn apart(first: Surroundings, second: Surroundings, relays: bool) -> Self {
+        let mut net = Self::network(relays);
         let public = ["203.0.113.1", "198.51.100.1"].map(|it| it.parse::<IpAddr>().expect("an address"));
         let mut nats = [None; 2];
         let mut sides = Vec::new();
@@ -56,8 +62,8 @@ impl World {
 
     /// Two peers behind the same NAT.
     #[must_use]
-    pub fn together(nat: Nat) -> Self {
-        let mut net = Self::network();
+    pub fn together(nat: Nat, relays: bool) -> Self {
+        let mut net = Self::network(relays);
         let nat = net.add_nat(nat);
         let sides = [0, 1].map(|it| {
             Self::add_peer(&mut net, usize::from(it), Some(nat), Ipv4Addr::new(10, 0, 0, 2 + it).into())
@@ -65,10 +71,36 @@ impl World {
         Self { net, sides, nats: [Some(nat); 2] }.signalled()
     }
 
-    /// A viewer and a media server with a public address.
+    /// Two peers, each behind a home router that filters by port, and both routers behind a carrier's NAT.
     #[must_use]
-    pub fn with_server(viewer: Surroundings) -> Self {
-        let mut net = Self::network();
+    pub fn at_carrier(nat: Nat) -> Self {
+        let mut net = Self::network(true);
+        let carrier = net.add_nat(nat);
+        let homes = [7, 8].map(|it| {
+            let home = Nat::port_restricted(Ipv4Addr::new(100, 64, 0, it).into());
+            net.add_nat_behind(carrier, home)
+        });
+        let inside = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+        let sides = [FIRST, SECOND].map(|it| Self::add_peer(&mut net, it, Some(homes[it]), inside));
+        Self { net, sides, nats: homes.map(Some) }.signalled()
+    }
+
+    /// Two peers with IPv6 alone, each behind a firewall that lets in answers only. They have no service.
+    #[must_use]
+    pub fn behind_firewalls() -> Self {
+        let mut net = Self::network(false);
+        let walls = [FIRST, SECOND].map(|_| net.add_firewall(Firewall::default()));
+        let sides = [FIRST, SECOND].map(|it| {
+            let ip = Ipv6Addr::new(0x2001, 0xdb8, it as u16, 0, 0, 0, 0, 1);
+            Self::add_peer(&mut net, it, Some(walls[it]), ip.into())
+        });
+        Self { net, sides, nats: walls.map(Some) }.signalled()
+    }
+
+    /// A viewer and a media server with a public address, which is reached over UDP, and over TCP if it `has_tcp`.
+    #[must_use]
+    pub fn with_server(viewer: Surroundings, has_tcp: bool) -> Self {
+        let mut net = Self::network(true);
         let public = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
         let nat = viewer.nat(public);
         let ip = if nat.is_some() { IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)) } else { public };
@@ -81,21 +113,31 @@ impl World {
         let peer = this.peer_mut(FIRST);
         peer.agent().set_remote_is_lite();
         peer.agent().set_remote_credentials(credentials(2)).expect("valid credentials");
-        candidates.into_iter().for_each(|it| peer.learn(it));
+        candidates.into_iter().take(1 + usize::from(has_tcp)).for_each(|it| peer.learn(it));
         peer.agent().end_of_remote_candidates();
         this
     }
 
-    fn network() -> Network<Node> {
+    fn network(relays: bool) -> Network<Node> {
         let mut net = Network::new().link(Link::default().latency(LATENCY)).seed(1);
-        net.add(Node::Service(Box::default()), &[SERVICE]);
+        let service = Service::new(&[SERVICE, SERVICE_TCP], relays, PUBLIC, net.now());
+        let mut addresses = vec![SERVICE, SERVICE_TCP];
+        addresses.extend(RELAY_PORTS.map(|port| SocketAddr::new(SERVICE.ip(), port)));
+        net.add(Node::Service(Box::new(service)), &addresses);
         net
     }
 
     fn add_peer(net: &mut Network<Node>, index: usize, nat: Option<NatId>, ip: IpAddr) -> EndpointId {
         let host = SocketAddr::new(ip, 5000);
         let (name, role) = if index == 0 { (1, Role::Controlling) } else { (2, Role::Controlled) };
-        let peer = Node::Peer(Box::new(Peer::new(credentials(name), role, name, host, SERVICE, net.now())));
+        let peer = Node::Peer(Box::new(Peer::new(
+            credentials(name),
+            role,
+            name,
+            host,
+            [SERVICE, SERVICE_TCP],
+            net.now(),
+        )));
         match nat {
             Some(nat) => net.add_behind(nat, peer, &[host]),
             None => net.add(peer, &[host]),
@@ -171,28 +213,42 @@ impl World {
         (!failed).then(|| self.net.elapsed())
     }
 
-    /// Lets time pass; candidates go on being signalled.
+    /// Restarts ICE on both sides (two peers), with credentials that both know.
+    ///
+    /// # Panics
+    /// If one of them has given up already.
+    pub fn restart(&mut self) {
+        let now = self.net.now();
+        for (side, name) in [(FIRST, 3), (SECOND, 4)] {
+            self.peer_mut(side).restart(now, credentials(name));
+        }
+        for (side, name) in [(FIRST, 4), (SECOND, 3)] {
+            self.peer_mut(side).agent().set_remote_credentials(credentials(name)).expect("valid credentials");
+        }
+    }
+
+    /// Lets time pass; both sides send media, and go on signalling candidates.
     pub fn advance(&mut self, duration: Duration) {
         let end = self.net.now() + duration;
         while self.net.now() < end {
-            self.net.advance((end - self.net.now()).min(SIGNALLING_INTERVAL));
+            self.send_media(FIRST);
+            self.send_media(SECOND);
+            self.net.advance((end - self.net.now()).min(MEDIA_INTERVAL));
             signal(&mut self.net, self.sides);
         }
     }
 
-    /// Runs until both sides get what the other one sends, and returns how long that took, or `None` if that
-    /// does not happen in time.
+    /// Sends media in both directions until each side has got some, and returns how long that took, or `None` if it
+    /// takes longer than `within`, or one has no path to send along any more.
     pub fn exchange_media(&mut self, within: Duration) -> Option<Duration> {
+        self.net.advance(5 * LATENCY); // What is under way doesn't count.
         let start = self.net.now();
         let before = [self.media(FIRST), self.media(SECOND)];
         while self.media(FIRST) == before[0] || self.media(SECOND) == before[1] {
             if self.net.now() - start >= within {
                 return None;
             }
-            for side in [FIRST, SECOND] {
-                self.send_media(side);
-            }
-            self.advance(SIGNALLING_INTERVAL);
+            self.advance(MEDIA_INTERVAL);
         }
         Some(self.net.now() - start)
     }
@@ -201,7 +257,16 @@ impl World {
     #[must_use]
     pub fn reached(&self) -> [Option<Reached>; 2] {
         match &self.net[self.sides[SECOND]] {
-            Node::Peer(second) => [second.reaches(), self.peer(FIRST).reaches()],
+            Node::Peer(second) => {
+                let (first, second) = (self.peer(FIRST), second.as_ref());
+                [(first, second), (second, first)].map(|(one, other)| {
+                    let over_tcp = one.relays_over() == Some(Transport::Tcp);
+                    other.reaches().map(|it| Reached {
+                        over_tcp: it.over_tcp || (it.kind == CandidateKind::Relayed && over_tcp),
+                        ..it
+                    })
+                })
+            }
             _ => [None, self.peer(FIRST).reaches()],
         }
     }
@@ -215,8 +280,9 @@ impl World {
     }
 
     fn send_media(&mut self, side: usize) {
+        let now = self.net.now();
         match self.net.get_mut(self.sides[side]) {
-            Node::Peer(it) => it.send_media(),
+            Node::Peer(it) => it.send_media(now),
             Node::Server(it) => it.send_media(),
             Node::Service(_) => {}
         }

@@ -171,7 +171,7 @@ impl Agent {
     fn nominate(&mut self, id: PairId) {
         self.current.is_nominated = true;
         self.select(id);
-        let needless = self.current.checklist.complete();
+        let needless = self.current.checklist.complete(id);
         self.tell_needless(needless);
     }
 

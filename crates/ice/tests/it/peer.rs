@@ -9,6 +9,8 @@ use headwater_ice::{
 use headwater_netsim::{Endpoint, EndpointId, Network, Transmit};
 use headwater_stun::{Datagram, Transport};
 
+use crate::stack::{Arrived, Stack};
+
 /// An agent, what it told, and what it refused.
 pub(crate) struct Peer {
     pub(crate) machine: Machine,
@@ -16,6 +18,8 @@ pub(crate) struct Peer {
     pub(crate) refused: Vec<Error>,
     /// What it sent and took, for tests that replay: source, destination, bytes.
     pub(crate) heard: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
+    /// Its TCP connections.
+    pub(crate) stack: Stack,
 }
 
 pub(crate) enum Machine {
@@ -38,7 +42,11 @@ impl Peer {
 
     pub(crate) fn lite(name: u8, remote: Option<u8>, now: Instant) -> Self {
         let config = LiteConfig::new(credentials(name), remote.map(credentials));
-        Self::new(Machine::Lite(Box::new(LiteAgent::new(config, [name; 32], now).expect("a valid config"))))
+        Self::of_lite(LiteAgent::new(config, [name; 32], now).expect("a valid config"))
+    }
+
+    pub(crate) fn of_lite(agent: LiteAgent) -> Self {
+        Self::new(Machine::Lite(Box::new(agent)))
     }
 
     pub(crate) fn bystander() -> Self {
@@ -46,11 +54,18 @@ impl Peer {
     }
 
     fn new(machine: Machine) -> Self {
-        Self { machine, events: Vec::new(), refused: Vec::new(), heard: Vec::new() }
+        Self { machine, events: Vec::new(), refused: Vec::new(), heard: Vec::new(), stack: Stack::default() }
     }
 
     pub(crate) fn agent(&mut self) -> &mut Agent {
         match &mut self.machine {
+            Machine::Full(agent) => agent,
+            _ => panic!("this peer is not full"),
+        }
+    }
+
+    pub(crate) fn agent_ref(&self) -> &Agent {
+        match &self.machine {
             Machine::Full(agent) => agent,
             _ => panic!("this peer is not full"),
         }
@@ -112,19 +127,25 @@ impl Peer {
     }
 
     fn poll_events(&mut self) {
+        let before = self.events.len();
         let events = &mut self.events;
         match &mut self.machine {
             Machine::Full(agent) => events.extend(std::iter::from_fn(|| agent.poll_event())),
             Machine::Lite(agent) => events.extend(std::iter::from_fn(|| agent.poll_event())),
             Machine::Bystander => {}
         }
+        for event in &self.events[before..] {
+            match event {
+                Event::Connect(path) => self.stack.connect(*path),
+                Event::Removed(path) => self.stack.close(*path),
+                _ => {}
+            }
+        }
     }
-}
 
-impl Endpoint for Peer {
-    fn handle_datagram(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr, contents: &mut [u8]) {
-        self.heard.push((remote, local, contents.to_vec()));
-        let datagram = Datagram::new(Transport::Udp, local, remote, contents);
+    fn take(&mut self, now: Instant, path: Path, contents: &[u8]) {
+        self.heard.push((path.remote, path.local, contents.to_vec()));
+        let datagram = Datagram::new(path.transport, path.local, path.remote, contents);
         let result = match &mut self.machine {
             Machine::Full(agent) => agent.handle_datagram(now, datagram),
             Machine::Lite(agent) => agent.handle_datagram(now, datagram),
@@ -132,6 +153,39 @@ impl Endpoint for Peer {
         };
         self.refused.extend(result.err());
         self.poll_events();
+    }
+
+    /// A connection ends, and both sides notice.
+    pub(crate) fn end_connection(&mut self, now: Instant, path: Path) {
+        self.stack.close(path);
+        self.path_closed(now, path);
+    }
+
+    fn path_closed(&mut self, now: Instant, path: Path) {
+        match &mut self.machine {
+            Machine::Full(agent) => agent.path_closed(now, &path),
+            Machine::Lite(agent) => agent.path_closed(now, &path),
+            Machine::Bystander => {}
+        }
+        self.poll_events();
+    }
+}
+
+impl Endpoint for Peer {
+    fn handle_datagram(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr, contents: &mut [u8]) {
+        match self.stack.receive(local, remote, contents) {
+            None => self.take(now, path(local, remote), contents),
+            Some(Arrived::Nothing) => {}
+            Some(Arrived::Opened { asked, local }) => {
+                if self.agent().connected(now, &asked, local).is_err() {
+                    self.stack.close(Path::new(Transport::Tcp, local, remote));
+                }
+            }
+            Some(Arrived::Closed(path)) => self.path_closed(now, path),
+            Some(Arrived::Frames(path, frames)) => {
+                frames.iter().for_each(|frame| self.take(now, path, frame));
+            }
+        }
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -150,7 +204,16 @@ impl Endpoint for Peer {
             Machine::Bystander => None,
         };
         self.poll_events();
-        transmit.map(|it| Transmit::new(it.local, it.remote, it.len))
+        if let Some(it) = transmit {
+            if it.transport != Transport::Tcp {
+                return Some(Transmit::new(it.local, it.remote, it.len));
+            }
+            let payload = buf.split_off(buf.len() - it.len);
+            self.stack.send(it.local, it.remote, &payload);
+        }
+        let (local, remote, segment) = self.stack.next()?;
+        buf.extend_from_slice(&segment);
+        Some(Transmit::new(local, remote, segment.len()))
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use headwater_ice::attribute::TABLE;
 use headwater_ice::{
-    Agent, AgentConfig, Candidate, Credentials, Event, LiteAgent, LiteConfig, Role, ufrag_of_request,
+    Agent, AgentConfig, Candidate, Credentials, Event, LiteAgent, LiteConfig, Path, Role, TcpType,
+    ufrag_of_request,
 };
 use headwater_stun::attribute::Username;
 use headwater_stun::{
@@ -24,12 +25,15 @@ enum Operation {
     Check {
         id: u8,
         port: u8,
+        transport: u8,
         generation: bool,
         attributes: Vec<(u16, Vec<u8>)>,
         flip: Option<u16>,
     },
     Advance(u16),
     Received(u8),
+    /// The path to a port over one of the transports is gone.
+    Closed(u8, u8),
     Poll,
     Restart,
 }
@@ -40,6 +44,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         Just(0x0025),
         Just(0x8029),
         Just(0x802A),
+        Just(0xC001),
         Just(0x0006),
         Just(0x0008),
         Just(0x8028),
@@ -48,10 +53,13 @@ fn operation() -> impl Strategy<Value = Operation> {
     let value = prop_oneof![vec(any::<u8>(), 0..12), vec(any::<u8>(), 4), vec(any::<u8>(), 8)];
     prop_oneof![
         1 => vec(any::<u8>(), 0..120).prop_map(Operation::Garbage),
-        6 => (any::<u8>(), 0u8..12, any::<bool>(), vec((kind, value), 0..4), proptest::option::weighted(0.1, any::<u16>()))
-            .prop_map(|(id, port, generation, attributes, flip)| Operation::Check { id, port, generation, attributes, flip }),
+        6 => (any::<u8>(), (0u8..12, 0u8..6), any::<bool>(), vec((kind, value), 0..4), proptest::option::weighted(0.1, any::<u16>()))
+            .prop_map(|(id, (port, transport), generation, attributes, flip)| {
+                Operation::Check { id, port, transport, generation, attributes, flip }
+            }),
         2 => any::<u16>().prop_map(Operation::Advance),
         1 => (0u8..12).prop_map(Operation::Received),
+        1 => (0u8..12, 0u8..6).prop_map(|(port, transport)| Operation::Closed(port, transport)),
         4 => Just(Operation::Poll),
         1 => Just(Operation::Restart),
     ]
@@ -59,6 +67,15 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 fn ours() -> SocketAddr {
     SocketAddr::from(([198, 51, 100, 2], 8189))
+}
+
+/// Mostly UDP.
+fn transport_of(number: u8) -> Transport {
+    match number {
+        0 => Transport::Tcp,
+        1 => Transport::Relayed,
+        _ => Transport::Udp,
+    }
 }
 
 fn theirs(port: u8) -> SocketAddr {
@@ -126,10 +143,17 @@ fn run(mut machine: Machine, start: Instant, operations: Vec<Operation>) -> Resu
                     Machine::Lite(it) => it.handle_datagram(now, datagram),
                 };
             }
-            Operation::Check { id, port, generation, attributes, flip } => {
+            Operation::Closed(port, transport) => {
+                let path = Path::new(transport_of(transport), ours(), theirs(port));
+                match &mut machine {
+                    Machine::Full(it) => it.path_closed(now, &path),
+                    Machine::Lite(it) => it.path_closed(now, &path),
+                }
+            }
+            Operation::Check { id, port, transport, generation, attributes, flip } => {
                 let name = if generation { restarts } else { restarts.saturating_sub(1) };
                 let bytes = check(id, &credentials(100 + name), &credentials(1), &attributes, flip);
-                let datagram = Datagram::new(Transport::Udp, ours(), theirs(port), &bytes);
+                let datagram = Datagram::new(transport_of(transport), ours(), theirs(port), &bytes);
                 let _ = match &mut machine {
                     Machine::Full(it) => it.handle_datagram(now, datagram),
                     Machine::Lite(it) => it.handle_datagram(now, datagram),
@@ -208,12 +232,19 @@ fn run(mut machine: Machine, start: Instant, operations: Vec<Operation>) -> Resu
     Ok(())
 }
 
-fn full(role: Role, now: Instant) -> Machine {
-    let mut agent =
-        Agent::new(AgentConfig::new(credentials(100), role), [9; 32], now).expect("a valid config");
-    agent.add_local_candidate(Candidate::host(ours())).expect("room");
+fn full(role: Role, renomination: bool, now: Instant) -> Machine {
+    let mut config = AgentConfig::new(credentials(100), role);
+    config.renomination = renomination;
+    let mut agent = Agent::new(config, [9; 32], now).expect("a valid config");
+    agent.set_remote_renominates();
+    let host = Candidate::host(ours());
+    for candidate in [host.clone(), host.clone().with_tcp(TcpType::Active), host.with_tcp(TcpType::Passive)] {
+        agent.add_local_candidate(candidate).expect("room");
+    }
     for port in 0..4 {
-        agent.add_remote_candidate(Candidate::host(theirs(port))).expect("room");
+        let candidate = Candidate::host(theirs(port));
+        agent.add_remote_candidate(candidate.clone().with_tcp(TcpType::Passive)).expect("room");
+        agent.add_remote_candidate(candidate).expect("room");
     }
     agent.set_remote_credentials(credentials(1)).expect("valid");
     Machine::Full(Box::new(agent))
@@ -223,18 +254,19 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_lite_agent_keeps_its_invariants(operations in vec(operation(), 0..60)) {
+    fn a_lite_agent_keeps_its_invariants(operations in vec(operation(), 0..60), renominates: bool) {
         let now = Instant::now();
-        let config = LiteConfig::new(credentials(100), Some(credentials(1)));
+        let mut config = LiteConfig::new(credentials(100), Some(credentials(1)));
+        config.renomination = renominates;
         let agent = LiteAgent::new(config, [9; 32], now).expect("a valid config");
         run(Machine::Lite(Box::new(agent)), now, operations)?;
     }
 
     #[test]
-    fn a_full_agent_keeps_its_invariants(operations in vec(operation(), 0..60), controls: bool) {
+    fn a_full_agent_keeps_its_invariants(operations in vec(operation(), 0..60), controls: bool, renominates: bool) {
         let now = Instant::now();
         let role = if controls { Role::Controlling } else { Role::Controlled };
-        run(full(role, now), now, operations)?;
+        run(full(role, renominates, now), now, operations)?;
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Worker {
     }
 
     /// The peer has come over another worker, and that one has what leads to it.
-    fn send_elsewhere(&mut self, transmit: &Transmit, bytes: &[u8]) {
+    fn send_elsewhere(&self, transmit: &Transmit, bytes: &[u8]) {
         let path = Path::new(transmit.transport, transmit.local, transmit.remote);
         let Some(worker) = self.elsewhere.worker_of(&path).filter(|worker| *worker != self.index) else {
             return;

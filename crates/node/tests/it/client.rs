@@ -11,6 +11,8 @@ use headwater_sfu::rtp::{Codec, SequenceNumber};
 use headwater_sfu::track::Format;
 use headwater_sfu::{Certificate, Datagram, Event, LocalStream, MediaPacket, Offering, PeerId, Sfu};
 
+use crate::ways::Way;
+
 /// How long anything in these tests may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two frames of a publisher.
@@ -20,6 +22,7 @@ pub(crate) struct Client {
     sfu: Sfu,
     socket: UdpSocket,
     address: SocketAddr,
+    pub(crate) way: Way,
     stream: String,
     media: Option<LocalStream>,
     next_frame: Instant,
@@ -63,6 +66,7 @@ impl Client {
             sfu: Sfu::new(config, seed, now, unix).expect("the settings can work"),
             socket,
             address,
+            way: Way::Socket,
             stream: stream.to_owned(),
             media: None,
             next_frame: now,
@@ -99,6 +103,18 @@ impl Client {
         self.session = Some(session);
     }
 
+    /// From now on over a connection.
+    pub(crate) fn over_stream(mut self, node: &Node) -> Self {
+        self.way = Way::stream(node, self.address);
+        self
+    }
+
+    /// From now on through the TURN server.
+    pub(crate) fn over_relay(mut self, node: &Node, secret: &str, over_stream: bool) -> Self {
+        self.way = Way::relay(node, &self.socket, secret, over_stream);
+        self
+    }
+
     pub(crate) fn is_told_goodbye(&self) -> bool {
         let goodbye = headwater_sfu::CloseReason::ClosedByPeer;
         self.events.iter().any(|event| matches!(event, Event::Closed { reason, .. } if *reason == goodbye))
@@ -119,9 +135,8 @@ impl Client {
     pub(crate) fn turn(&mut self) {
         let now = Instant::now();
         self.produce(now);
-        let mut buf = [0; 2048];
-        while let Ok((len, remote)) = self.socket.recv_from(&mut buf) {
-            let datagram = Datagram::new(self.address, remote, now, &mut buf[..len]);
+        for (remote, mut contents) in self.way.receive(&self.socket) {
+            let datagram = Datagram::new(self.address, remote, now, &mut contents);
             let _ = self.sfu.handle_datagram(now, datagram);
         }
         self.sfu.handle_timeout(now);
@@ -129,7 +144,7 @@ impl Client {
         while let Some(transmit) = self.sfu.poll_transmit(now, &mut out) {
             let segment = transmit.segment_size.map_or(transmit.len, usize::from);
             for datagram in out.chunks(segment.max(1)) {
-                let _ = self.socket.send_to(datagram, transmit.remote);
+                self.way.send(&self.socket, transmit.remote, datagram);
             }
             out.clear();
         }

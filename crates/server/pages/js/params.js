@@ -3,6 +3,7 @@
 //   /publish/{stream}, /watch/{stream}
 //   ?source=camera|screen|testcard  ?codec=VP8|VP9|H264|AV1  ?width= &height= &fps= &bitrate= (bits/s, or 2500k, 4M)
 //   ?audio=0|1  ?video=0|1  ?autostart=1 (publish)  ?stats=1 (watch)
+//   ?relay=1: only through the TURN server, to see whether it works
 
 /** Servers take 1 to 64 of these characters, and no leading dot. */
 export const isStreamName = (name) => /^(?!\.)[A-Za-z0-9._-]{1,64}$/.test(name);
@@ -42,6 +43,7 @@ export function readParams(page, address = location) {
     video: flag(query.get('video')),
     autostart: flag(query.get('autostart')) ?? false,
     stats: flag(query.get('stats')) ?? false,
+    relay: flag(query.get('relay')) ?? false,
   };
 }
 

@@ -13,17 +13,19 @@ import { fragment, restartedAnswer } from './sdp.js';
 
 const TRICKLE_PAUSE = 40; // ms in which candidates are collected into one PATCH
 const CONNECT_PATIENCE = 12_000; // ms from answer to connected
+const RELAY_PATIENCE = 3_000; // ms without a direct path, before the ICE servers of the answer are tried as well
 const RESTART_PATIENCE = 6_000; // ms for an ICE restart to help
 const DISCONNECT_PATIENCE = 1_500; // ms: many disconnects heal by themselves
 const GOODBYE_PATIENCE = 400; // ms for DELETE to arrive before the connection closes anyway
 const LONGEST_PAUSE = 10_000; // ms between tries
 
 export class Peer extends EventTarget {
-  /** `headers()` gives the request headers (the token); called for every new session. */
-  constructor(endpoint, { headers = () => ({}) } = {}) {
+  /** `headers()` gives the request headers (the token); called for every new session. With `relay` all goes through TURN. */
+  constructor(endpoint, { headers = () => ({}), relay = false } = {}) {
     super();
     this.endpoint = endpoint;
     this.headers = headers;
+    this.relay = relay;
     this.state = 'idle';
     this.error = null;
     this.pc = null;
@@ -86,10 +88,16 @@ export class Peer extends EventTarget {
     const stale = () => attempt !== this.#attempt;
     this.#abort = new AbortController();
     this.pauseUntil = null;
-    const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require', iceServers: this.#servers });
-    this.pc = pc;
-    this.#watch(pc, stale);
+    let pc;
     try {
+      if (this.relay) this.#servers = await Resource.iceServers(this.endpoint, this.headers());
+      if (stale()) return;
+      const policy = this.relay ? 'relay' : 'all';
+      pc = new RTCPeerConnection({
+        bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require', iceServers: this.#servers, iceTransportPolicy: policy,
+      });
+      this.pc = pc;
+      this.#watch(pc, stale);
       await this.prepare(pc);
       this.#collect(pc);
       await pc.setLocalDescription(await pc.createOffer());
@@ -102,6 +110,7 @@ export class Peer extends EventTarget {
       this.lastAnswer = resource.answer;
       this.sessions += 1;
       this.marks.answer = performance.now();
+      const hadServers = this.#servers.length > 0;
       if (resource.iceServers.length) {
         this.#servers = resource.iceServers; // used by a restart of this session, and by the next one
         pc.setConfiguration({ ...pc.getConfiguration(), iceServers: this.#servers });
@@ -111,7 +120,8 @@ export class Peer extends EventTarget {
       this.#watchTransport(pc, stale);
       this.#flush();
       if (pc.connectionState === 'connected') return;
-      this.#later(CONNECT_PATIENCE, () => this.#failed(new SignalError('no-media')));
+      if (!hadServers && this.#servers.length) this.#later(RELAY_PATIENCE, () => this.restartIce());
+      else this.#later(CONNECT_PATIENCE, () => this.#failed(new SignalError('no-media')));
     } catch (error) {
       if (stale()) return;
       const known = error instanceof SignalError || error.name === 'CaptureError';

@@ -148,6 +148,7 @@ async function start() {
   history.replaceState(null, '', `/publish/${name}${location.search}`);
   client = new WhipClient(`/whip/${name}`, {
     headers: () => bearer('publish'),
+    relay: params.relay,
     tracks: {
       video: params.video === false ? undefined : source.video,
       audio: params.audio === false ? undefined : source.audio,

@@ -85,6 +85,14 @@ export class Resource {
     return new Resource(new URL(location, response.url || endpoint).href, answer, headers, response.headers);
   }
 
+  /** The ICE servers of an endpoint, before there is an offer. */
+  static async iceServers(endpoint, headers = {}) {
+    const response = await request(endpoint, { method: 'OPTIONS', headers });
+    const servers = iceServers(response.headers.get('Link'));
+    if (!servers.length) throw new SignalError('invalid', { detail: 'This server offers no relay.' });
+    return servers;
+  }
+
   constructor(url, answer, headers, received) {
     this.url = url;
     this.answer = answer;

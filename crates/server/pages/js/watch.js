@@ -35,7 +35,7 @@ const player = new Player();
 const { video } = player;
 const meter = new LatencyMeter(video);
 const kinds = ['audio', 'video'].filter((kind) => params[kind] !== false);
-const client = new WhepClient(`/whep/${encodeURIComponent(stream)}`, { headers: () => bearer('watch'), onTrack, codec: params.codec, kinds });
+const client = new WhepClient(`/whep/${encodeURIComponent(stream)}`, { headers: () => bearer('watch'), onTrack, codec: params.codec, kinds, relay: params.relay });
 
 const rescue = new Rescue(client, stream);
 let state = 'connecting';

@@ -7,8 +7,8 @@ const CODEC_RETRY = 10_000; // ms: the publisher may come back with another code
 
 export class WhepClient extends Peer {
   /** `onTrack(track, stream)` is called for each arriving track; `kinds` lists what to ask for. */
-  constructor(endpoint, { headers, onTrack, codec = null, kinds = ['audio', 'video'] }) {
-    super(endpoint, { headers });
+  constructor(endpoint, { headers, relay, onTrack, codec = null, kinds = ['audio', 'video'] }) {
+    super(endpoint, { headers, relay });
     this.onTrack = onTrack;
     this.codec = codec;
     this.kinds = kinds;

@@ -12,8 +12,8 @@ export class WhipClient extends Peer {
    * `tracks` is `{ video, audio }`, each a MediaStreamTrack, null (negotiated, but silent for now) or undefined (left out).
    * `encoding` is `{ codec, bitrate, fps, degradation }`, each optional.
    */
-  constructor(endpoint, { headers, tracks, encoding = {} }) {
-    super(endpoint, { headers });
+  constructor(endpoint, { headers, relay, tracks, encoding = {} }) {
+    super(endpoint, { headers, relay });
     this.tracks = tracks;
     this.encoding = encoding;
     this.#senders = {};

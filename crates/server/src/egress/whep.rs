@@ -50,8 +50,8 @@ async fn delete(
     signal::delete(Side::Egress, app, peer, target, headers).await
 }
 
-async fn discover() -> Response {
-    ([(ACCEPT_POST, SDP)], preflight().await).into_response()
+async fn discover(State(app): State<Shared>, peer: Peer, headers: HeaderMap) -> Response {
+    signal::discover(Side::Egress, &app, peer, &headers).await
 }
 
 /// A player that has only a URL learns from HEAD that it is a WHEP endpoint.

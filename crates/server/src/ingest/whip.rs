@@ -4,12 +4,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{patch, post};
 
 use crate::http::{Peer, Shared, Target, preflight};
 use crate::problem::Problem;
-use crate::signal::{self, ACCEPT_POST, SDP, Side};
+use crate::signal::{self, Side};
 
 /// RFC 9725 §4.2 reserves GET, HEAD and PUT: they get 405 by having no handler.
 pub(crate) fn routes() -> Router<Shared> {
@@ -47,6 +47,6 @@ async fn delete(
     signal::delete(Side::Ingest, app, peer, target, headers).await
 }
 
-async fn discover() -> Response {
-    ([(ACCEPT_POST, SDP)], preflight().await).into_response()
+async fn discover(State(app): State<Shared>, peer: Peer, headers: HeaderMap) -> Response {
+    signal::discover(Side::Ingest, &app, peer, &headers).await
 }

@@ -161,7 +161,7 @@ async fn stun_goes_to_the_node_on_a_plain_port_and_on_an_https_port() {
         assert!(echoed(&mut ice, ICE_TCP).await);
         let expected = [
             (StreamKind::Turn, running.address, turn.local_addr().unwrap()),
-            (StreamKind::IceTcp, running.address, ice.local_addr().unwrap()),
+            (StreamKind::Ice, running.address, ice.local_addr().unwrap()),
         ];
         assert_eq!(running.node.opened(), expected);
         assert_eq!(running.app.counters.turn_streams.load(Ordering::Relaxed), 1);
@@ -198,7 +198,7 @@ async fn inside_tls_the_client_says_what_it_speaks() {
         (&[b"stun.nat-discovery"], TURN, Some(StreamKind::Turn)),
         (&[b"x", b"stun.turn"], TURN, Some(StreamKind::Turn)),
         (&[], TURN, Some(StreamKind::Turn)),
-        (&[], ICE_TCP, Some(StreamKind::IceTcp)),
+        (&[], ICE_TCP, Some(StreamKind::Ice)),
         (&[], HELLO.as_bytes(), None),
         (&[b"http/1.1"], HELLO.as_bytes(), None),
         (&[b"h2", b"http/1.1"], HELLO.as_bytes(), None),

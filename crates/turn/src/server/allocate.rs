@@ -5,13 +5,15 @@
 //! ```
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use headwater_stun::attribute::{ErrorCode, XorMappedAddress};
 use headwater_stun::{Message, Transport};
 use rand_chacha::rand_core::Rng;
 
-use super::allocation::{Allocation, Opening, Relay, RelayOwner, Session};
+use super::Server;
+use super::allocation::{Allocation, Opening, RelayOwner, Session};
 use super::channel::Channels;
 use super::clients::Owner;
 use super::credentials::Credential;
@@ -19,12 +21,12 @@ use super::deadlines::Timer;
 use super::outbox::ReplyTo;
 use super::permission::Permissions;
 use super::quota::prefix;
+use super::refresh::wanted_lifetime;
 use super::refusal::{
     ALLOCATION_MISMATCH, FAMILY_NOT_SUPPORTED, INSUFFICIENT_CAPACITY, QUOTA_REACHED, Refusal,
     TRANSPORT_NOT_SUPPORTED,
 };
 use super::reservation::Reservation;
-use super::{Server, wanted_lifetime};
 use crate::attribute::{
     AdditionalAddressFamily, AddressErrorCode, DontFragment, EvenPort, Family, Lifetime, MobilityTicket,
     RequestedAddressFamily, RequestedTransport, ReservationToken, TCP, UDP, XorRelayedAddress,
@@ -51,7 +53,13 @@ impl Wanted {
         let RequestedTransport(protocol) = request.attribute()?.ok_or(ErrorCode::BAD_REQUEST)?;
         let dont_fragment = request.attribute::<DontFragment>()?.is_some();
         let family = request.attribute::<RequestedAddressFamily>()?;
-        let additional = request.attribute::<AdditionalAddressFamily>()?;
+        let additional = match request.attribute::<AdditionalAddressFamily>()? {
+            // coturn's clients ask by the number of a draft.
+            None => request
+                .attribute()?
+                .map(|crate::attribute::DraftAdditionalAddressFamily(it)| AdditionalAddressFamily(it)),
+            additional => additional,
+        };
         let port = request.attribute::<EvenPort>()?;
         let token = request.attribute()?.map(|ReservationToken(token)| token);
         let transport = match protocol {
@@ -89,7 +97,7 @@ impl Server {
         now: Instant,
         request: &Message<'_>,
         to: &ReplyTo,
-        user: &Credential,
+        user: &Arc<Credential>,
     ) -> Result<(), Refusal> {
         if let Some(owner) = self.clients.get(&to.client) {
             return self.allocate_again(to, user, owner);
@@ -129,7 +137,7 @@ impl Server {
     fn allocate_again(&mut self, to: &ReplyTo, user: &Credential, owner: Owner) -> Result<(), Refusal> {
         let Owner::Allocation(key) = owner else { return Err(ALLOCATION_MISMATCH.into()) };
         let Allocation { session, .. } = &self.allocations[key as usize];
-        let same = session.made_by.transaction_id == to.transaction_id
+        let same = session.made_by.transaction_id == to.to.transaction_id
             && session.credential.user == user.user
             && to.client.transport == Transport::Udp;
         match (same, &session.opening) {
@@ -168,13 +176,21 @@ impl Server {
         }
     }
 
+    pub(super) fn take_address(&mut self, now: Instant, to: &ReplyTo) -> u32 {
+        let (account, timer) = self.addresses.take(now, prefix(to.client.remote.ip()));
+        if let Some(at) = timer {
+            self.deadlines.remove(at, Timer::Address(account));
+        }
+        account
+    }
+
     #[expect(clippy::too_many_arguments, reason = "all of what one request becomes")]
     fn insert_allocation(
         &mut self,
         now: Instant,
         request: &Message<'_>,
         to: &ReplyTo,
-        user: &Credential,
+        user: &Arc<Credential>,
         wanted: &Wanted,
         granted: Duration,
         refused: Option<AddressErrorCode>,
@@ -184,14 +200,11 @@ impl Server {
         if let Some(at) = timer {
             self.deadlines.remove(at, Timer::User(user_account));
         }
-        let (address_account, timer) = self.addresses.take(now, prefix(to.client.remote.ip()));
-        if let Some(at) = timer {
-            self.deadlines.remove(at, Timer::Address(address_account));
-        }
+        let address_account = self.take_address(now, to);
         let session = Session {
             credential: user.clone(),
-            transport: wanted.transport,
-            made_by: *to,
+            relayed: [None; 2],
+            made_by: to.to,
             granted,
             opening: Some(Opening { awaited: 0, next: None, failure: None }),
             refused,
@@ -201,6 +214,8 @@ impl Server {
         };
         let key = self.allocations.insert(Allocation {
             client: to.client,
+            attached: true,
+            transport: wanted.transport,
             relays: [None; 2],
             expires: now + OPEN_TIMEOUT,
             user_account,
@@ -223,7 +238,7 @@ impl Server {
                 continue;
             }
             let relay = self.relays.insert(RelayOwner::Allocation(key));
-            allocation.relays[family as usize] = Some(Relay { id: relay, address: None });
+            allocation.relays[family as usize] = Some(relay);
             opening.awaited += 1;
             let port = match wanted.port {
                 None => PortRequest::Any,
@@ -253,11 +268,13 @@ impl Server {
         let Some(RelayOwner::Allocation(key)) = self.relays.owner(relay) else { return };
         let Allocation { relays, session, .. } = &mut self.allocations[key as usize];
         let Some(opening) = &mut session.opening else { return };
-        let waits = |it: &Option<Relay>| it.is_some_and(|it| it.id == relay && it.address.is_none());
-        let Some(place) = relays.iter().position(waits) else { return };
+        let Some(place) = relays.iter().position(|it| *it == Some(relay)) else { return };
+        if session.relayed[place].is_some() {
+            return;
+        }
         opening.awaited -= 1;
         match result {
-            Ok(address) => relays[place] = Some(Relay { id: relay, address: Some(address) }),
+            Ok(address) => session.relayed[place] = Some(address),
             Err(error) => {
                 let code: ErrorCode<'static> = error.into();
                 let family = if place == Family::V4 as usize { Family::V4 } else { Family::V6 };
@@ -279,7 +296,7 @@ impl Server {
         let Some(opening) = allocation.session.opening.take() else { return };
         let Some(relayed) = allocation.addresses().next() else {
             let code = opening.failure.unwrap_or(INSUFFICIENT_CAPACITY);
-            let (to, user) = (allocation.session.made_by, allocation.session.credential.clone());
+            let (to, user) = (allocation.made_by(), allocation.session.credential.clone());
             allocation.session.opening = Some(opening);
             self.refuse(&to, &user, &code.into());
             self.end(now, key, EndReason::Expired);
@@ -306,7 +323,7 @@ impl Server {
     fn answer_allocate(&mut self, key: u32) {
         let allocation = &self.allocations[key as usize];
         let session = &allocation.session;
-        self.outbox.succeed(&session.made_by, &session.credential.key, |mut message| {
+        self.outbox.succeed(&allocation.made_by(), &session.credential.key, |mut message| {
             for address in allocation.addresses() {
                 message = message.attribute(&XorRelayedAddress(address));
             }
@@ -320,7 +337,7 @@ impl Server {
                 message = message.attribute(&ReservationToken(token));
             }
             match &session.ticket {
-                Some(ticket) => message.attribute(&MobilityTicket(&ticket.bytes(key))),
+                Some(ticket) => message.attribute(&MobilityTicket(&ticket.text(key))),
                 None => message,
             }
         });

@@ -1,6 +1,7 @@
 //! What the server keeps of an allocation (RFC 8656 §2).
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use headwater_stun::attribute::ErrorCode;
@@ -8,17 +9,21 @@ use slab::Slab;
 
 use super::channel::Channels;
 use super::credentials::Credential;
-use super::outbox::ReplyTo;
+use super::mobility::Ticket;
+use super::outbox::{ReplyTo, Responding};
 use super::permission::Permissions;
-use crate::attribute::{AddressErrorCode, Family};
+use crate::attribute::{ALLOCATE, AddressErrorCode, Family};
 use crate::{FiveTuple, RelayId, RelayTransport};
 
 /// An allocation, from the request on. What each packet needs stands here, the rest in `session`.
 #[derive(Debug)]
 pub(super) struct Allocation {
     pub(super) client: FiveTuple,
+    /// Whether the client's connection is there, or it needs none. If not, it may come from elsewhere (RFC 8016).
+    pub(super) attached: bool,
+    pub(super) transport: RelayTransport,
     /// By family.
-    pub(super) relays: [Option<Relay>; 2],
+    pub(super) relays: [Option<RelayId>; 2],
     /// When it ends; as long as it opens, when that has taken too long.
     pub(super) expires: Instant,
     pub(super) user_account: u32,
@@ -28,20 +33,13 @@ pub(super) struct Allocation {
     pub(super) session: Box<Session>,
 }
 
-/// One relayed transport address.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Relay {
-    pub(super) id: RelayId,
-    /// `None` until it is open.
-    pub(super) address: Option<SocketAddr>,
-}
-
 /// What requests need of an allocation.
 pub(super) struct Session {
-    pub(super) credential: Credential,
-    pub(super) transport: RelayTransport,
+    pub(super) credential: Arc<Credential>,
+    /// The relayed addresses by family; `None` until they are open.
+    pub(super) relayed: [Option<SocketAddr>; 2],
     /// The Allocate that made it: its repetitions get the same answer.
-    pub(super) made_by: ReplyTo,
+    pub(super) made_by: Responding,
     /// The lifetime of that answer.
     pub(super) granted: Duration,
     pub(super) opening: Option<Opening>,
@@ -66,23 +64,20 @@ pub(super) struct Opening {
     pub(super) failure: Option<ErrorCode<'static>>,
 }
 
-/// The secrets of an allocation that can move.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ticket {
-    pub(super) current: [u8; 16],
-    /// The one before the last move, and the Refresh that brought it: repeated, it gets the same answer.
-    pub(super) previous: Option<([u8; 16], headwater_stun::TransactionId)>,
-}
-
 impl Allocation {
-    /// The relay of this family, if it is open.
+    /// The relay of this family. Before it is open nothing is permitted, so nobody asks.
     pub(super) fn relay(&self, family: Family) -> Option<RelayId> {
-        self.relays[family as usize].filter(|it| it.address.is_some()).map(|it| it.id)
+        self.relays[family as usize]
     }
 
     /// The relayed addresses.
     pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        self.relays.iter().flatten().filter_map(|it| it.address)
+        self.session.relayed.iter().flatten().copied()
+    }
+
+    /// To where the Allocate that made it is answered.
+    pub(super) const fn made_by(&self) -> ReplyTo {
+        ReplyTo { client: self.client, method: ALLOCATE, to: self.session.made_by }
     }
 
     pub(super) const fn is_open(&self) -> bool {
@@ -93,6 +88,13 @@ impl Allocation {
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("user", &self.credential.user).finish_non_exhaustive()
+    }
+}
+
+/// Gives memory back after a crowd has left.
+pub(super) fn relax<T>(slab: &mut Slab<T>) {
+    if slab.is_empty() && slab.capacity() > 1024 {
+        *slab = Slab::new();
     }
 }
 
@@ -135,9 +137,6 @@ impl Relays {
 
     pub(super) fn remove(&mut self, relay: RelayId) {
         self.slab.try_remove(relay.index as usize);
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.slab.len()
+        relax(&mut self.slab);
     }
 }

@@ -49,10 +49,6 @@ impl Clients {
             self.0.shrink_to(self.0.len() * 2);
         }
     }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -92,10 +92,19 @@ impl Traffic {
 }
 
 impl Drops {
+    /// All of them.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        let Self { malformed, unexpected, not_allocated, not_permitted, forbidden, over_quota, overloaded } =
+            self;
+        *malformed + *unexpected + *not_allocated + *not_permitted + *forbidden + *over_quota + *overloaded
+    }
+
     pub(super) const fn note(&mut self, why: Error) {
         let count = match why {
             Error::Malformed(_) => &mut self.malformed,
-            Error::Unexpected => &mut self.unexpected,
+            // The last two are said by clients only.
+            Error::Unexpected | Error::Unauthentic | Error::Contradictory => &mut self.unexpected,
             Error::NotAllocated => &mut self.not_allocated,
             Error::NotPermitted => &mut self.not_permitted,
             Error::Forbidden => &mut self.forbidden,

@@ -12,15 +12,15 @@ use crate::crypto::Secret;
 /// All that may log in.
 pub(super) struct Credentials {
     realm: String,
-    users: BTreeMap<Arc<str>, [Key; 2]>,
+    /// With the keys of MD5 and of SHA-256.
+    users: BTreeMap<Arc<str>, [Arc<Credential>; 2]>,
     by_hash: BTreeMap<[u8; 32], Arc<str>>,
     secrets: Vec<Secret>,
     /// What an unknown user's request is checked with, so that it takes as long as a known one's.
     nobody: Key,
 }
 
-/// A user who has proven to know the password.
-#[derive(Clone)]
+/// A user who has proven to know the password. Allocations share it.
 pub(super) struct Credential {
     /// The user name as in USERNAME.
     pub(super) user: Arc<str>,
@@ -60,12 +60,15 @@ impl Credentials {
         users: impl IntoIterator<Item = (String, String)>,
         secrets: &[String],
     ) -> Self {
-        let users: BTreeMap<Arc<str>, [Key; 2]> = users
+        let users: BTreeMap<Arc<str>, [Arc<Credential>; 2]> = users
             .into_iter()
             .map(|(name, password)| {
-                let keys = [PasswordAlgorithm::Md5, PasswordAlgorithm::Sha256]
-                    .map(|algorithm| algorithm.key(&name, realm, &password));
-                (name.into(), keys)
+                let user: Arc<str> = name.into();
+                let both = [PasswordAlgorithm::Md5, PasswordAlgorithm::Sha256].map(|algorithm| {
+                    let key = algorithm.key(&user, realm, &password);
+                    Arc::new(Credential { user: user.clone(), algorithm, key, expires: None })
+                });
+                (user, both)
             })
             .collect();
         Self {
@@ -89,19 +92,13 @@ impl Credentials {
         algorithm: PasswordAlgorithm,
         unix: Duration,
         verifies: impl Fn(&Key) -> bool,
-    ) -> Option<Credential> {
+    ) -> Option<Arc<Credential>> {
         let known = match user {
-            User::Name(name) => self.users.get_key_value(name),
-            User::Hash(hash) => self.by_hash.get(&hash).and_then(|name| self.users.get_key_value(name)),
+            User::Name(name) => self.users.get(name),
+            User::Hash(hash) => self.by_hash.get(&hash).and_then(|name| self.users.get(name)),
         };
-        if let Some((name, [md5, sha256])) = known {
-            let key = if algorithm == PasswordAlgorithm::Md5 { md5 } else { sha256 };
-            return verifies(key).then(|| Credential {
-                user: name.clone(),
-                algorithm,
-                key: key.clone(),
-                expires: None,
-            });
+        if let Some(both) = known {
+            return both.iter().find(|it| it.algorithm == algorithm && verifies(&it.key)).cloned();
         }
         let User::Name(name) = user else { return None };
         let Some(expires) = expiry(name).filter(|expires| *expires > unix.as_secs()) else {
@@ -112,7 +109,7 @@ impl Credentials {
             .iter()
             .map(|secret| algorithm.key(name, &self.realm, secret.password(name).as_str()))
             .find(verifies)
-            .map(|key| Credential { user: name.into(), algorithm, key, expires: Some(expires) })
+            .map(|key| Arc::new(Credential { user: name.into(), algorithm, key, expires: Some(expires) }))
     }
 }
 

@@ -55,7 +55,7 @@ impl Server {
         let client = FiveTuple::new(datagram.transport, datagram.local, datagram.remote);
         let key = self.clients.allocation(&client).ok_or(Error::NotAllocated)?;
         let allocation = &self.allocations[key as usize];
-        if now >= allocation.expires || allocation.session.transport != RelayTransport::Udp {
+        if now >= allocation.expires || allocation.transport != RelayTransport::Udp {
             return Err(Error::NotAllocated);
         }
         if message.unknown_required(is_known).next().is_some() {
@@ -91,7 +91,7 @@ impl Server {
             return Err(Error::NotAllocated);
         };
         let allocation = &self.allocations[key as usize];
-        if now >= allocation.expires {
+        if now >= allocation.expires || !allocation.attached {
             return Err(Error::NotAllocated);
         }
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
@@ -132,6 +132,7 @@ impl Server {
         // Anybody on the way can make these: answers go before them.
         if !relevant
             || now >= allocation.expires
+            || !allocation.attached
             || self.check_peer(now, allocation, peer).is_err()
             || self.outbox.is_half_full()
         {
@@ -157,7 +158,12 @@ impl Server {
         !is_mapped && self.config.peers.permits_port(peer) && !self.listeners.contains(&peer)
     }
 
-    fn check_peer(&self, now: Instant, allocation: &Allocation, peer: SocketAddr) -> Result<(), Error> {
+    pub(super) fn check_peer(
+        &self,
+        now: Instant,
+        allocation: &Allocation,
+        peer: SocketAddr,
+    ) -> Result<(), Error> {
         if !allocation.permissions.permits(now, peer.ip()) {
             return Err(Error::NotPermitted);
         }

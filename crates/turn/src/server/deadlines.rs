@@ -40,8 +40,4 @@ impl Deadlines {
         self.next().filter(|at| *at <= now)?;
         self.0.pop_first().map(|(_, timer)| timer)
     }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
 }

@@ -56,7 +56,7 @@ impl Server {
         let key = self.owned(to, user)?;
         let ChannelNumber(number) = request.attribute()?.ok_or(ErrorCode::BAD_REQUEST)?;
         let XorPeerAddress(peer) = request.attribute()?.ok_or(ErrorCode::BAD_REQUEST)?;
-        let is_for_datagrams = self.allocations[key as usize].session.transport == RelayTransport::Udp;
+        let is_for_datagrams = self.allocations[key as usize].transport == RelayTransport::Udp;
         if !(MIN_CHANNEL..=MAX_CHANNEL).contains(&number) || !is_for_datagrams {
             return Err(ErrorCode::BAD_REQUEST.into());
         }

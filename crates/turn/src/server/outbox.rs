@@ -27,6 +27,12 @@ pub(super) struct Outbox {
 pub(super) struct ReplyTo {
     pub(super) client: FiveTuple,
     pub(super) method: Method,
+    pub(super) to: Responding,
+}
+
+/// What makes a response that of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Responding {
     pub(super) transaction_id: TransactionId,
     /// The request had FINGERPRINT.
     pub(super) fingerprint: bool,
@@ -36,8 +42,8 @@ pub(super) struct ReplyTo {
 
 impl ReplyTo {
     pub(super) fn new(client: FiveTuple, request: &Message<'_>, fingerprint: bool) -> Self {
-        let (method, transaction_id) = (request.method(), request.transaction_id());
-        Self { client, method, transaction_id, fingerprint, sha256: false }
+        let to = Responding { transaction_id: request.transaction_id(), fingerprint, sha256: false };
+        Self { client, method: request.method(), to }
     }
 }
 
@@ -86,12 +92,12 @@ impl Outbox {
     ) {
         self.make_room();
         let mut message =
-            attributes(MessageBuilder::new(to.method, class, to.transaction_id, &mut self.bytes));
+            attributes(MessageBuilder::new(to.method, class, to.to.transaction_id, &mut self.bytes));
         if let Some(software) = &self.software {
             message = message.attribute(&Software(software));
         }
-        let message = if to.sha256 { message.integrity_sha256(key) } else { message.integrity(key) };
-        let len = if to.fingerprint { message.fingerprint() } else { message.finish() };
+        let message = if to.to.sha256 { message.integrity_sha256(key) } else { message.integrity(key) };
+        let len = if to.to.fingerprint { message.fingerprint() } else { message.finish() };
         self.waiting.push_back((to.client, len));
     }
 

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use super::allocation::relax;
+
 use crate::Quota;
 
 /// Over this time bandwidth is averaged: what an idle account has saved up.
@@ -112,6 +114,12 @@ impl<K: Ord + Clone> Accounts<K> {
     fn remove(&mut self, index: u32) {
         let account = self.accounts.remove(index as usize);
         self.by_key.remove(&account.key);
+        relax(&mut self.accounts);
+    }
+
+    /// Whether this account is `key`'s.
+    pub(super) fn is(&self, index: u32, key: &K) -> bool {
+        self.accounts.get(index as usize).is_some_and(|it| it.key == *key)
     }
 
     /// Whether this account may send now. HOT.
@@ -134,10 +142,6 @@ impl<K: Ord + Clone> Accounts<K> {
         {
             account.saved -= signed(bytes as u64 * 8);
         }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.accounts.len()
     }
 }
 
@@ -181,7 +185,7 @@ mod tests {
         assert!(!accounts.may_send(start, again));
         let Left::Until(_) = accounts.give_back(start, again) else { panic!("it lingers") };
         accounts.forget(again);
-        assert_eq!((accounts.len(), accounts.by_key.len(), accounts.lingering), (0, 0, 0));
+        assert_eq!((accounts.accounts.len(), accounts.by_key.len(), accounts.lingering), (0, 0, 0));
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use headwater_stun::Message;
 
 use super::Server;
-use super::allocate::seconds;
+use super::allocation::relax;
 use super::credentials::Credential;
 use super::deadlines::Timer;
 use super::outbox::ReplyTo;
 use super::quota::Left;
-use super::refusal::{FAMILY_MISMATCH, Refusal};
-use crate::attribute::{Lifetime, RequestedAddressFamily};
+use super::refusal::{FAMILY_MISMATCH, INSUFFICIENT_CAPACITY, Refusal};
+use crate::attribute::{AddressErrorCode, Family, Lifetime, MobilityTicket, RequestedAddressFamily};
 use crate::{EndReason, Event};
 
 /// RFC 8656 §3.2: what is granted without being asked for, and at least.
@@ -31,6 +31,13 @@ impl Server {
         to: &ReplyTo,
         user: &Credential,
     ) -> Result<(), Refusal> {
+        let ticket = request.attribute()?.map(|MobilityTicket(ticket)| ticket).filter(|it| !it.is_empty());
+        let known = self.clients.allocation(&to.client);
+        if let Some(ticket) = ticket
+            && known.is_none_or(|key| !self.accepts_ticket(key, to, ticket))
+        {
+            return self.relocate(now, request, to, user, ticket);
+        }
         let key = self.owned(to, user)?;
         let ends = request.attribute()? == Some(Lifetime(0));
         let family = request.attribute::<RequestedAddressFamily>()?;
@@ -42,23 +49,19 @@ impl Server {
             // RFC 8656 §8.2: of two relayed addresses one may be given up alone.
             if ends && relays.iter().flatten().count() > 1 {
                 self.close_relay(key, family as usize);
-                self.succeed(to, user, Duration::ZERO);
+                self.answer_refresh(to, user, key, Duration::ZERO);
                 return Ok(());
             }
         }
         if ends {
             self.end(now, key, EndReason::Client);
-            self.succeed(to, user, Duration::ZERO);
+            self.outbox.succeed(to, &user.key, |message| message.attribute(&Lifetime(0)));
             return Ok(());
         }
         let granted = wanted_lifetime(request, self.config.max_lifetime)?;
         self.prolong(now, key, granted);
-        self.succeed(to, user, granted);
+        self.answer_refresh(to, user, key, granted);
         Ok(())
-    }
-
-    fn succeed(&mut self, to: &ReplyTo, user: &Credential, granted: Duration) {
-        self.outbox.succeed(to, &user.key, |message| message.attribute(&Lifetime(seconds(granted))));
     }
 
     pub(super) fn prolong(&mut self, now: Instant, key: u32, granted: Duration) {
@@ -71,15 +74,22 @@ impl Server {
     fn close_relay(&mut self, key: u32, family: usize) {
         let allocation = &mut self.allocations[key as usize];
         let Some(relay) = allocation.relays[family].take() else { return };
-        self.relays.remove(relay.id);
-        self.events.push_back(Event::CloseRelay { relay: relay.id });
+        allocation.session.relayed[family] = None;
+        self.relays.remove(relay);
+        self.events.push_back(Event::CloseRelay { relay });
     }
 
     /// Ends an allocation, whether it was open or not.
     pub(super) fn end(&mut self, now: Instant, key: u32, reason: EndReason) {
+        let connections =
+            self.allocations.get_mut(key as usize).map(|it| std::mem::take(&mut it.session.connections));
+        connections.into_iter().flatten().for_each(|connection| self.close_connection(connection));
         (0..2).for_each(|family| self.close_relay(key, family));
         let Some(allocation) = self.allocations.try_remove(key as usize) else { return };
-        self.clients.remove(&allocation.client);
+        relax(&mut self.allocations);
+        if allocation.attached {
+            self.clients.remove(&allocation.client);
+        }
         self.deadlines.remove(allocation.expires, Timer::Allocation(key));
         self.give_back(now, allocation.user_account, allocation.address_account);
         match allocation.session.opening {
@@ -92,7 +102,7 @@ impl Server {
             }
             None => {
                 self.counters.allocations_ended += 1;
-                let user = allocation.session.credential.user;
+                let user = allocation.session.credential.user.clone();
                 self.events.push_back(Event::Ended { client: allocation.client, user, reason });
             }
         }
@@ -103,6 +113,10 @@ impl Server {
         if let Left::Until(at) = self.users.give_back(now, user) {
             self.deadlines.insert(at, Timer::User(user));
         }
+        self.give_back_address(now, address);
+    }
+
+    pub(super) fn give_back_address(&mut self, now: Instant, address: u32) {
         if let Left::Until(at) = self.addresses.give_back(now, address) {
             self.deadlines.insert(at, Timer::Address(address));
         }
@@ -115,10 +129,13 @@ impl Server {
         if let Some(opening) = &mut session.opening {
             // The owner took too long: what it has opened by now will do.
             opening.awaited = 0;
-            let late: Vec<_> = (0..2)
-                .filter(|family| allocation.relays[*family].is_some_and(|it| it.address.is_none()))
-                .collect();
-            late.into_iter().for_each(|family| self.close_relay(key, family));
+            let late = [Family::V4, Family::V6].map(|family| {
+                let place = family as usize;
+                let is_late = allocation.relays[place].is_some() && session.relayed[place].is_none();
+                is_late.then_some(AddressErrorCode { family, code: INSUFFICIENT_CAPACITY.code() })
+            });
+            session.refused = late.into_iter().flatten().last().or(session.refused);
+            late.into_iter().flatten().for_each(|it| self.close_relay(key, it.family as usize));
             self.finish_opening(now, key);
         } else {
             self.end(now, key, EndReason::Expired);

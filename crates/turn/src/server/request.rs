@@ -1,5 +1,6 @@
 //! A request's way: proof of its sender, then its method, then an answer (RFC 8656 §5).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use headwater_stun::attribute::{AlternateServer, ErrorCode, PasswordAlgorithms};
@@ -48,7 +49,7 @@ impl Server {
             Ok(proven) => proven,
             Err(code) => return self.challenge(now, request, &client, &code),
         };
-        to.sha256 = sha256;
+        to.to.sha256 = sha256;
         if let Err(refusal) = self.dispatch(now, request, &to, &user) {
             self.refuse(&to, &user, &refusal);
         }
@@ -60,7 +61,7 @@ impl Server {
         now: Instant,
         request: &Message<'_>,
         to: &ReplyTo,
-        user: &Credential,
+        user: &Arc<Credential>,
     ) -> Result<(), Refusal> {
         Refusal::of_unknown(request)?;
         match request.method() {
@@ -68,7 +69,8 @@ impl Server {
             REFRESH => self.refresh(now, request, to, user),
             CREATE_PERMISSION => self.create_permission(now, request, to, user),
             CHANNEL_BIND => self.channel_bind(now, request, to, user),
-            CONNECT | CONNECTION_BIND => Err(ErrorCode::BAD_REQUEST.into()),
+            CONNECT => self.connect(now, request, to, user),
+            CONNECTION_BIND => self.connection_bind(request, to, user),
             _ => Err(ErrorCode::BAD_REQUEST.into()),
         }
     }
@@ -106,7 +108,7 @@ impl Server {
         now: Instant,
         request: &Message<'_>,
         client: &FiveTuple,
-    ) -> Result<(Credential, bool), ErrorCode<'static>> {
+    ) -> Result<(Arc<Credential>, bool), ErrorCode<'static>> {
         let claim = Claim::of(request, Some(ALGORITHMS))?;
         let unix = self.unix(now);
         // Looked at before the key is made, since it costs the least. So a client with a stale nonce and a wrong password

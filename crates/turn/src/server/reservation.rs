@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use super::Server;
-use super::allocation::{Allocation, Opening, Relay, RelayOwner};
+use super::allocation::{Allocation, Opening, RelayOwner};
 use super::deadlines::Timer;
 use crate::attribute::Family;
 use crate::{Event, RelayId};
@@ -93,7 +93,9 @@ impl Server {
         self.give_back(now, reservation.user_account, reservation.address_account);
         self.relays.set_owner(relay, RelayOwner::Allocation(key));
         let allocation = &mut self.allocations[key as usize];
-        allocation.relays[Family::of(&address) as usize] = Some(Relay { id: relay, address: Some(address) });
+        let family = Family::of(&address) as usize;
+        allocation.relays[family] = Some(relay);
+        allocation.session.relayed[family] = Some(address);
         allocation.session.opening = Some(Opening { awaited: 0, next: None, failure: None });
         self.finish_opening(now, key);
     }

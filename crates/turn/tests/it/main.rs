@@ -1,1 +1,16 @@
-//! Behaviour through the public interface.
+//! One binary for all tests of the crate.
+
+mod auth;
+mod client;
+mod connections;
+mod errors;
+mod expiry;
+mod families;
+mod happy;
+mod hostile;
+mod mobility;
+mod network;
+mod peers;
+mod quotas;
+mod relays;
+mod world;

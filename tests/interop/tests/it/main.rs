@@ -2,11 +2,13 @@
 
 mod baseline;
 mod codecs;
+mod detours;
 mod driver;
 mod dtls;
 mod ffmpeg;
 mod firefox;
 mod hostile;
+mod ice_peer;
 mod lifecycle;
 mod lip_sync;
 mod media;
@@ -16,3 +18,4 @@ mod security;
 mod signalling;
 mod srtp;
 mod stage;
+mod turn_client;

@@ -1,5 +1,6 @@
 //! What most tests begin with: a server, a browser, a publisher and a viewer.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use headwater_interop::rig::{self, Source};
@@ -26,6 +27,14 @@ impl Stage {
     pub(crate) fn set(arguments: &[&str]) -> Self {
         let rig = Rig::start().expect("the script server");
         let server = Server::start(arguments).expect("headwater");
+        let chromium = Browser::chromium(&Options::default()).expect("chromium");
+        Self { rig, chromium, server }
+    }
+
+    /// The same with everything on one port.
+    pub(crate) fn set_on_one_port(address: SocketAddr, arguments: &[&str]) -> Self {
+        let rig = Rig::start().expect("the script server");
+        let server = Server::start_on_one_port(address, arguments).expect("headwater");
         let chromium = Browser::chromium(&Options::default()).expect("chromium");
         Self { rig, chromium, server }
     }

@@ -1,3 +1,8 @@
 //! Which pair of NATs connects by which candidates.
 
+mod real;
+mod rebind;
+mod server;
 mod table;
+mod text;
+mod together;

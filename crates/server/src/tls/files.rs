@@ -1,0 +1,215 @@
+//! A certificate chain and its key in PEM files, read again when they change.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+use tracing::{error, info};
+
+use super::TlsError;
+use super::current::Current;
+
+/// How often it is looked whether the files changed.
+const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The pair, and how it looked when it was read last.
+pub(crate) struct Files {
+    cert: PathBuf,
+    key: PathBuf,
+    current: Arc<Current>,
+    read: Stamps,
+    /// How it looked at the last look.
+    seen: Stamps,
+}
+
+/// Length and time of both files; `None` = cannot be seen.
+type Stamps = [Option<(u64, SystemTime)>; 2];
+
+impl Files {
+    /// # Errors
+    /// Names the file that cannot be used.
+    pub(super) fn read(cert: &Path, key: &Path) -> Result<Self, TlsError> {
+        // Looked at first: what is written meanwhile is a change.
+        let seen = stamps(cert, key);
+        let current = Current::new(read_pair(cert, key)?);
+        Ok(Self { cert: cert.to_owned(), key: key.to_owned(), current, read: seen, seen })
+    }
+
+    pub(super) fn current(&self) -> Arc<Current> {
+        Arc::clone(&self.current)
+    }
+
+    /// Looks again and again; never ends.
+    pub(super) async fn watch(mut self) {
+        loop {
+            sleep(LOOK_INTERVAL).await;
+            // Files may lie on a network's file system.
+            let looked = spawn_blocking(move || {
+                self.look();
+                self
+            });
+            match looked.await {
+                Ok(files) => self = files,
+                Err(_cancelled) => return,
+            }
+        }
+    }
+
+    /// Reads a pair that changed and then stood still for one look: whoever writes them does it one after the
+    /// other. One that cannot be used leaves the old one in force, and is tried again when it changes.
+    fn look(&mut self) {
+        let now = stamps(&self.cert, &self.key);
+        let is_settled = now == self.seen;
+        self.seen = now;
+        if !is_settled || now == self.read {
+            return;
+        }
+        self.read = now;
+        match read_pair(&self.cert, &self.key) {
+            Ok(pair) => {
+                self.current.replace(pair);
+                info!(cert = %self.cert.display(), "the new certificate is in use");
+            }
+            Err(error) => error!(%error, "the changed certificate cannot be used: the old one stays"),
+        }
+    }
+}
+
+fn stamps(cert: &Path, key: &Path) -> Stamps {
+    [cert, key].map(|path| {
+        let file = fs::metadata(path).ok()?;
+        Some((file.len(), file.modified().ok()?))
+    })
+}
+
+fn read_pair(cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+    let pem = |file: &Path| {
+        let file = file.to_owned();
+        move |error| TlsError::Pem { file, error }
+    };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(cert).map_err(pem(cert))?.collect();
+    let chain = chain.map_err(pem(cert))?;
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate { file: cert.to_owned() });
+    }
+    let private = PrivateKeyDer::from_pem_file(key).map_err(pem(key))?;
+    CertifiedKey::from_der(chain, private, &default_provider()).map_err(|error| TlsError::Pair {
+        cert: cert.to_owned(),
+        key: key.to_owned(),
+        error,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::generate_simple_self_signed;
+
+    use super::*;
+
+    /// A folder that goes away with the value.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("headwater-{}-{name}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn cert(&self) -> PathBuf {
+            self.0.join("cert.pem")
+        }
+
+        fn key(&self) -> PathBuf {
+            self.0.join("key.pem")
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// A pair as PEM: names of different lengths make files of different lengths.
+    fn pair(name: &str) -> (String, String) {
+        let made = generate_simple_self_signed([name.to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    }
+
+    fn leaf(files: &Files) -> Vec<u8> {
+        files.current.get().cert[0].to_vec()
+    }
+
+    fn der(pem: &str) -> Vec<u8> {
+        CertificateDer::from_pem_slice(pem.as_bytes()).unwrap().to_vec()
+    }
+
+    #[test]
+    fn a_changed_pair_is_used_once_it_stands_still() {
+        let folder = Folder::new("changed");
+        let (cert, key) = pair("a.example");
+        fs::write(folder.cert(), &cert).unwrap();
+        fs::write(folder.key(), key).unwrap();
+        let mut files = Files::read(&folder.cert(), &folder.key()).unwrap();
+        files.look();
+        assert_eq!(leaf(&files), der(&cert));
+
+        let (new_cert, new_key) = pair("longer-name.example");
+        fs::write(folder.cert(), &new_cert).unwrap();
+        files.look();
+        // The key comes after the certificate; a look between the two must not judge the pair.
+        fs::write(folder.key(), format!("{new_key}\n")).unwrap();
+        files.look();
+        assert_eq!(leaf(&files), der(&cert));
+        files.look();
+        assert_eq!(leaf(&files), der(&new_cert));
+    }
+
+    #[test]
+    fn a_broken_pair_leaves_the_old_one_in_force_until_it_is_mended() {
+        let folder = Folder::new("broken");
+        let (cert, key) = pair("a.example");
+        fs::write(folder.cert(), &cert).unwrap();
+        fs::write(folder.key(), &key).unwrap();
+        let mut files = Files::read(&folder.cert(), &folder.key()).unwrap();
+        let (other, other_key) = pair("longer-name.example");
+        let broken = [Some(other.as_str()), Some("no PEM"), Some(""), None];
+        for content in broken {
+            match content {
+                Some(content) => fs::write(folder.cert(), content).unwrap(),
+                None => fs::remove_file(folder.cert()).unwrap(),
+            }
+            files.look();
+            files.look();
+            assert_eq!(leaf(&files), der(&cert), "{content:?}");
+        }
+        fs::write(folder.cert(), &other).unwrap();
+        fs::write(folder.key(), &other_key).unwrap();
+        files.look();
+        files.look();
+        assert_eq!(leaf(&files), der(&other));
+    }
+
+    #[test]
+    fn errors_name_the_file() {
+        let folder = Folder::new("named");
+        let (cert, key) = pair("a.example");
+        let (_, other_key) = pair("a.example");
+        fs::write(folder.cert(), &cert).unwrap();
+        let error = |files: Result<Files, TlsError>| files.err().expect("unusable").to_string();
+        assert!(error(Files::read(&folder.cert(), &folder.key())).contains("key.pem"));
+        fs::write(folder.key(), other_key).unwrap();
+        let mismatch = error(Files::read(&folder.cert(), &folder.key()));
+        assert!(mismatch.contains("cert.pem") && mismatch.contains("key.pem"), "{mismatch}");
+        fs::write(folder.cert(), key).unwrap();
+        assert!(error(Files::read(&folder.cert(), &folder.key())).contains("cert.pem holds no certificate"));
+    }
+}
