@@ -175,7 +175,13 @@ pub enum StartError {
     RelayPorts,
     /// None, or more than [`MAX_WORKERS`].
     #[error("workers must be 1 to {MAX_WORKERS}")]
-    Workers,
+    WorkerCount,
+    /// The system does not divide clients among several.
+    #[error("this system cannot share a port as several workers need: use one ({error})")]
+    Workers {
+        /// Why.
+        error: io::Error,
+    },
     /// The protocol's part cannot be used.
     #[error(transparent)]
     Turn(#[from] headwater_turn::ConfigError),

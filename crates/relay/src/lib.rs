@@ -6,6 +6,7 @@ mod config;
 mod counters;
 mod identity;
 mod interfaces;
+mod ledger;
 mod outbox;
 mod pipe;
 mod ports;
@@ -42,6 +43,7 @@ use socket2::{Domain, Protocol, Type};
 use crate::admission::Admission;
 use crate::associations::Associations;
 use crate::counters::Board;
+use crate::ledger::{Charges, Ledger};
 use crate::outbox::{Outbox, Port};
 use crate::ports::Ports;
 use crate::relays::Relays;
@@ -79,7 +81,7 @@ impl Relay {
     /// [`StartError`] says what cannot be had; nothing runs then.
     pub fn start(config: Config) -> Result<Self, StartError> {
         if !(1..=MAX_WORKERS).contains(&config.workers) {
-            return Err(StartError::Workers);
+            return Err(StartError::WorkerCount);
         }
         if config.listen.is_empty() && config.tls_listen.is_empty() {
             return Err(StartError::NoListener);
@@ -103,6 +105,8 @@ impl Relay {
         turn.listeners = interfaces::own_addresses(&local, &addresses);
         turn.families =
             [Family::V4, Family::V6].into_iter().filter(|family| shared.ports.has(*family)).collect();
+        let most = config.turn.per_user.allocations.filter(|_| config.workers > 1);
+        let ledger = most.map(|most| Arc::new(Ledger::new(most)));
         let mut seeds = ChaCha20Rng::from_seed(config.seed);
         let now = Instant::now();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -141,6 +145,7 @@ impl Relay {
                 coalesce: config.coalesce.min(MAX_COALESCE),
                 outbox: Outbox::new(ports),
                 relays: Relays::new(Arc::clone(&started.shared.ports), rng(), config.segmentation),
+                charges: Charges::new(ledger.clone()),
                 streams: Streams::new(doors),
                 associations,
                 counters: Counters::default(),
@@ -243,6 +248,14 @@ fn listeners(config: &Config) -> Result<(Vec<Vec<Listener>>, Vec<SocketAddr>), S
             local = udp.local_addr();
             let tcp = listen(local, config.workers > 1).map_err(refused("TCP", local))?;
             sockets.push(Listener { udp, tcp, is_plain, is_secure });
+        }
+        // A client's other sockets must come to where its allocation is: one for a kept port, its data connections.
+        let count = config.workers as u32;
+        if let Some(listener) = all.first().and_then(|sockets| sockets.last()).filter(|_| count > 1) {
+            let steered = listener.udp.steer_by_address(count);
+            if let Err(error) = steered.and_then(|()| headwater_udp::steer_by_address(&listener.tcp, count)) {
+                return Err(StartError::Workers { error });
+            }
         }
         locals.push(local);
     }

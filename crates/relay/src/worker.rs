@@ -19,6 +19,7 @@ use mio::{Events, Poll, Registry};
 
 use crate::associations::Associations;
 use crate::counters::Counters;
+use crate::ledger::Charges;
 use crate::outbox::{Outbox, Port};
 use crate::relays::{Relays, Run};
 use crate::streams::Streams;
@@ -88,6 +89,7 @@ pub(crate) struct Core {
     pub(crate) coalesce: Duration,
     pub(crate) outbox: Outbox,
     pub(crate) relays: Relays,
+    pub(crate) charges: Charges,
     pub(crate) streams: Streams,
     pub(crate) associations: Option<Associations>,
     pub(crate) counters: Counters,

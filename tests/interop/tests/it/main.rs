@@ -19,3 +19,4 @@ mod signalling;
 mod srtp;
 mod stage;
 mod turn_client;
+mod turn_server;
