@@ -217,7 +217,10 @@ impl Server {
 }
 
 /// `HEADWATER_BIN`, or what `cargo build --release` of this workspace made.
-fn binary() -> Result<PathBuf> {
+///
+/// # Errors
+/// [`Error::Start`] with the remedy.
+pub fn binary() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("HEADWATER_BIN") {
         return Ok(path.into());
     }

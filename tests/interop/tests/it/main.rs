@@ -20,3 +20,4 @@ mod signalling;
 mod srtp;
 mod stage;
 mod turn_client;
+mod turn_server;
