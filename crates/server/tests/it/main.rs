@@ -1,5 +1,7 @@
 //! The binary as its users meet it: arguments, environment, output, signals.
 
+mod doctor;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
