@@ -6,6 +6,7 @@ use crate::config;
 
 /// The settings to look at, and how to print.
 #[derive(Args, Debug)]
+#[group(skip)]
 pub(crate) struct Options {
     #[command(flatten)]
     pub(super) settings: config::Options,
