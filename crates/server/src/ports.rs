@@ -17,8 +17,8 @@ const BACKLOG: i32 = 1024;
 #[derive(Error, Debug)]
 #[error("cannot listen on {address}: {error}{}", hint(error))]
 pub(crate) struct PortError {
-    address: SocketAddr,
-    error: io::Error,
+    pub(crate) address: SocketAddr,
+    pub(crate) error: io::Error,
 }
 
 /// What the operator can do about it.
@@ -69,7 +69,7 @@ impl Ports {
 }
 
 /// A shared port is of one family, as the media socket beside it is; `--http [::]:80` takes both.
-fn listen(address: SocketAddr, one_family: bool) -> io::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr, one_family: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if one_family && address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -84,7 +84,7 @@ fn listen(address: SocketAddr, one_family: bool) -> io::Result<TcpListener> {
 }
 
 /// A kernel without IPv6, asked for all of its addresses.
-fn is_missing_family(address: SocketAddr, error: &io::Error) -> bool {
+pub(crate) fn is_missing_family(address: SocketAddr, error: &io::Error) -> bool {
     /// `EAFNOSUPPORT` on Linux.
     const NO_FAMILY: i32 = 97;
     address.is_ipv6()

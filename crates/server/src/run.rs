@@ -24,7 +24,7 @@ use crate::places::{ConnectionLimits, Places};
 use crate::ports::{PortError, Ports};
 use crate::tls::{self, TlsError};
 use crate::tokens::{Access, Token};
-use crate::{address, seed};
+use crate::{address, files, seed};
 
 /// How long the node may take to tell its peers that it ends.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -102,6 +102,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
         warn!(files, wanted, "limits.http_connections needs more open files: see ulimit -n, LimitNOFILE=");
     }
     let advertise = address::resolve(&config.advertise).await.map_err(Failure::Advertise)?;
+    files::raise(config);
     let ports = Ports::bind(config)?;
     let turn_secret = (!config.no_turn).then(seed::token);
     let node = Node::start(node_config(config, &ports, advertise, turn_secret.as_deref()))?;
@@ -200,7 +201,7 @@ fn announce(banner: &Banner<'_>) {
     info!(http = %banner.http, tls = banner.https, media = ?banner.media, "serving");
 }
 
-fn node_config(
+pub(crate) fn node_config(
     config: &Config,
     ports: &Ports,
     advertise: Vec<IpAddr>,

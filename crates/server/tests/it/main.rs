@@ -1,5 +1,6 @@
 //! The binary as its users meet it: arguments, environment, output, signals.
 
+mod doctor;
 mod one_port;
 
 use std::io::{BufRead, BufReader, Read, Write};
