@@ -15,6 +15,8 @@ use super::clock::date;
 use crate::config::Tls;
 use crate::tls;
 
+/// Where authorities connect to (RFC 8737 §3).
+const HTTPS_PORT: u16 = 443;
 /// A renewal that has not happened by now is not going to.
 const SOON: Duration = Duration::from_secs(10 * 24 * 3600);
 
@@ -33,7 +35,15 @@ pub(super) fn check(patient: &Patient<'_>, findings: &mut Findings) {
             "Browsers give camera and screen only to https:// pages, and tokens go in the clear.",
             "tls_cert = \"/etc/headwater/fullchain.pem\"    # and tls_key",
         ),
-        Tls::Off => {}
+        Tls::Acme(acme) if patient.config.tcp().iter().all(|address| address.port() != HTTPS_PORT) => {
+            findings.warning(
+                "acme-port",
+                format!("the certificate for {} is asked for, and port 443 is not ours", acme.domains.join(", ")),
+                "The authority connects to port 443 of the domain; unless that is led here, there will be no certificate.",
+                "listen = [\"0.0.0.0:443\", \"[::]:443\"]",
+            );
+        }
+        Tls::Acme(_) | Tls::Off => {}
     }
 }
 
