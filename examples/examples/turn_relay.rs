@@ -58,7 +58,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 ClientEvent::Allocated { relayed, .. } => println!("relayed {relayed}"),
                 ClientEvent::Permitted(ip) => println!("permitted {ip}"),
                 ClientEvent::ChannelBound(peer) => println!("bound {peer}"),
-                ClientEvent::Ended(reason) => return Ok(println!("ended {reason:?}")),
+                ClientEvent::Ended(reason) => {
+                    println!("ended {reason:?}");
+                    return Ok(());
+                }
                 ClientEvent::AllocateFailed(failure)
                 | ClientEvent::PermitFailed(_, failure)
                 | ClientEvent::ChannelFailed(_, failure) => return Err(failure.into()),

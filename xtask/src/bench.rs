@@ -14,12 +14,13 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
         ["forward", rest @ ..] => return forward(root, rest),
         ["loss"] => return loss(root),
         ["glass", rest @ ..] => return glass(root, rest),
+        ["turn", rest @ ..] => return turn(root, rest),
         ["--against", revision] => (Some(*revision), None),
         ["--against", revision, name] => (Some(*revision), Some(*name)),
         [name] if !name.starts_with('-') => (None, Some(*name)),
         [] => (None, None),
         _ => {
-            let usage = "usage: cargo xtask bench [--against REV] [NAME] | bench loss | bench forward [OPTIONS] | bench glass [OPTIONS]";
+            let usage = "usage: cargo xtask bench [--against REV] [NAME] | bench loss | bench forward [OPTIONS] | bench glass [OPTIONS] | bench turn [cpu] [most] [memory] [crowd] [spoof] [pairs=N]";
             return Err(usage.to_owned());
         }
     };
@@ -59,6 +60,15 @@ fn glass(root: &Path, arguments: &[&str]) -> Result<(), String> {
     command
         .env("HEADWATER_BIN", target_dir(root).join("release/headwater"))
         .env("HEADWATER_FFMPEG", setup.ffmpeg);
+    run_command(&mut command)
+}
+
+/// `headwater turn` beside coturn: CPU time per packet, the most packets of one core, memory, crowds.
+fn turn(root: &Path, arguments: &[&str]) -> Result<(), String> {
+    crate::setup::run(root)?;
+    run_command(&mut cargo(root, "build --release --package headwater"))?;
+    let mut command = cargo(root, "run --release --package headwater-interop --bin turn --");
+    command.args(arguments).env("HEADWATER_BIN", target_dir(root).join("release/headwater"));
     run_command(&mut command)
 }
 

@@ -27,6 +27,7 @@ cargo xtask TASK
   fuzz --coverage               how much of the rooms that parse the seeds and their mutations reach
   bench [--against REV] [NAME]  runs the benches; with REV, both revisions in one go, and the difference
   bench loss                    handshakes over a network that loses 30 % each way: how many are done in time
+  bench turn [PART]             our TURN server beside coturn: CPU a packet, most packets, memory, crowds
   bench forward [OPTIONS]       the table of `headwater bench` alone: CPU a packet, latency, memory, joins
 ";
 

@@ -13,6 +13,10 @@ use crate::Identity;
 
 /// Ports of relays if nothing else is said: the dynamic ones (RFC 8656 §7.2, RFC 6335 §6).
 pub const DEFAULT_RELAY_PORTS: RangeInclusive<u16> = 49_152..=65_535;
+/// How long datagrams may wait for others, under load.
+pub const COALESCE: Duration = Duration::from_millis(2);
+/// The most of that.
+pub const MAX_COALESCE: Duration = Duration::from_millis(20);
 /// The most workers.
 pub const MAX_WORKERS: usize = 64;
 /// The most addresses that relays can be on.
@@ -101,6 +105,9 @@ pub struct Config {
     pub workers: usize,
     /// May a run of datagrams leave as one message (UDP GSO)? Default yes.
     pub segmentation: bool,
+    /// Under load, how long datagrams may wait so that several are relayed in one go. Default [`COALESCE`], at most
+    /// [`MAX_COALESCE`]; zero relays each as soon as it can be.
+    pub coalesce: Duration,
     /// The protocol's part. `families` and `listeners` are filled in.
     pub turn: ServerConfig,
     /// What outsiders can make this server hold.
@@ -121,6 +128,7 @@ impl Config {
             relay_ports: DEFAULT_RELAY_PORTS,
             workers: 1,
             segmentation: true,
+            coalesce: COALESCE,
             turn,
             limits: Limits::default(),
             seed,
@@ -167,7 +175,13 @@ pub enum StartError {
     RelayPorts,
     /// None, or more than [`MAX_WORKERS`].
     #[error("workers must be 1 to {MAX_WORKERS}")]
-    Workers,
+    WorkerCount,
+    /// The system does not divide clients among several.
+    #[error("this system cannot share a port as several workers need: use one ({error})")]
+    Workers {
+        /// Why.
+        error: io::Error,
+    },
     /// The protocol's part cannot be used.
     #[error(transparent)]
     Turn(#[from] headwater_turn::ConfigError),

@@ -6,6 +6,7 @@ mod config;
 mod counters;
 mod identity;
 mod interfaces;
+mod ledger;
 mod outbox;
 mod pipe;
 mod ports;
@@ -23,7 +24,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use config::{
-    Config, DEFAULT_RELAY_PORTS, Limits, MAX_RELAY_ADDRESSES, MAX_WORKERS, RelayAddress, StartError,
+    COALESCE, Config, DEFAULT_RELAY_PORTS, Limits, MAX_COALESCE, MAX_RELAY_ADDRESSES, MAX_WORKERS,
+    RelayAddress, StartError,
 };
 pub use counters::Counters;
 pub use headwater_turn::{ConfigError, Network, PeerPolicy, Quota, ServerConfig};
@@ -41,6 +43,7 @@ use socket2::{Domain, Protocol, Type};
 use crate::admission::Admission;
 use crate::associations::Associations;
 use crate::counters::Board;
+use crate::ledger::{Charges, Ledger};
 use crate::outbox::{Outbox, Port};
 use crate::ports::Ports;
 use crate::relays::Relays;
@@ -78,7 +81,7 @@ impl Relay {
     /// [`StartError`] says what cannot be had; nothing runs then.
     pub fn start(config: Config) -> Result<Self, StartError> {
         if !(1..=MAX_WORKERS).contains(&config.workers) {
-            return Err(StartError::Workers);
+            return Err(StartError::WorkerCount);
         }
         if config.listen.is_empty() && config.tls_listen.is_empty() {
             return Err(StartError::NoListener);
@@ -102,6 +105,8 @@ impl Relay {
         turn.listeners = interfaces::own_addresses(&local, &addresses);
         turn.families =
             [Family::V4, Family::V6].into_iter().filter(|family| shared.ports.has(*family)).collect();
+        let most = config.turn.per_user.allocations.filter(|_| config.workers > 1);
+        let ledger = most.map(|most| Arc::new(Ledger::new(most)));
         let mut seeds = ChaCha20Rng::from_seed(config.seed);
         let now = Instant::now();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -137,13 +142,16 @@ impl Relay {
                 registry: poll.registry().try_clone()?,
                 identity: config.identity.clone(),
                 limits: config.limits.clone(),
+                coalesce: config.coalesce.min(MAX_COALESCE),
                 outbox: Outbox::new(ports),
                 relays: Relays::new(Arc::clone(&started.shared.ports), rng(), config.segmentation),
+                charges: Charges::new(ledger.clone()),
                 streams: Streams::new(doors),
                 associations,
                 counters: Counters::default(),
                 has_news: false,
                 stop: None,
+                taken: 0,
                 next_sweep: now,
                 next_tick: now,
             };
@@ -240,6 +248,14 @@ fn listeners(config: &Config) -> Result<(Vec<Vec<Listener>>, Vec<SocketAddr>), S
             local = udp.local_addr();
             let tcp = listen(local, config.workers > 1).map_err(refused("TCP", local))?;
             sockets.push(Listener { udp, tcp, is_plain, is_secure });
+        }
+        // A client's other sockets must come to where its allocation is: one for a kept port, its data connections.
+        let count = config.workers as u32;
+        if let Some(listener) = all.first().and_then(|sockets| sockets.last()).filter(|_| count > 1) {
+            let steered = listener.udp.steer_by_address(count);
+            if let Err(error) = steered.and_then(|()| headwater_udp::steer_by_address(&listener.tcp, count)) {
+                return Err(StartError::Workers { error });
+            }
         }
         locals.push(local);
     }

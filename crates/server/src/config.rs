@@ -85,9 +85,10 @@ pub(crate) struct Limits {
     pub(crate) publish_bitrate: u64,
     /// Sessions that were answered but have not connected yet. Default 1,000.
     pub(crate) pending_sessions: usize,
-    /// HTTP connections at once. Default 2,048.
+    /// TCP connections at once, whatever they speak: a viewer behind a firewall may hold four (HTTP, ICE, TURN inside
+    /// TLS and not). Default 8,192.
     pub(crate) http_connections: usize,
-    /// HTTP connections from one IP address, loopback excepted. Default 128.
+    /// The same from one IP address, loopback excepted. Default 512.
     pub(crate) http_connections_per_address: usize,
 }
 
@@ -100,8 +101,8 @@ impl Default for Limits {
             sessions_per_address: node.sessions_per_address,
             publish_bitrate: node.publish_bitrate,
             pending_sessions: node.pending_sessions,
-            http_connections: 2_048,
-            http_connections_per_address: 128,
+            http_connections: 8_192,
+            http_connections_per_address: 512,
         }
     }
 }

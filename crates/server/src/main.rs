@@ -6,7 +6,9 @@ mod banner;
 #[cfg_attr(not(target_os = "linux"), path = "bench/elsewhere.rs")]
 mod bench;
 mod config;
+mod doctor;
 mod egress;
+mod files;
 mod http;
 mod ice_servers;
 mod ingest;
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Action::PrintConfig(options) => (options, true),
         Action::Bench(options) => return exit(bench::run(options)),
         Action::Turn(options) => return exit(turn::run(options)),
+        Action::Doctor(options) => return doctor::run(options),
     };
     exit(Config::load(options).map_err(Into::into).and_then(|config| {
         if print {

@@ -15,10 +15,21 @@ const BACKLOG: i32 = 1024;
 
 /// What cannot be listened on.
 #[derive(Error, Debug)]
-#[error("cannot listen on {address}: {error}")]
+#[error("cannot listen on {address}: {error}{}", hint(error))]
 pub(crate) struct PortError {
-    address: SocketAddr,
-    error: io::Error,
+    pub(crate) address: SocketAddr,
+    pub(crate) error: io::Error,
+}
+
+/// What the operator can do about it.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        // `headwater --listen 0.0.0.0:443` by somebody who is not root.
+        io::ErrorKind::PermissionDenied if cfg!(target_os = "linux") => {
+            " (ports below 1024 are root's; as root: setcap cap_net_bind_service=+ep $(command -v headwater))"
+        }
+        _ => "",
+    }
 }
 
 /// What is bound, and what the node is to bind.
@@ -58,7 +69,7 @@ impl Ports {
 }
 
 /// A shared port is of one family, as the media socket beside it is; `--http [::]:80` takes both.
-fn listen(address: SocketAddr, one_family: bool) -> io::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr, one_family: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if one_family && address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -73,11 +84,36 @@ fn listen(address: SocketAddr, one_family: bool) -> io::Result<TcpListener> {
 }
 
 /// A kernel without IPv6, asked for all of its addresses.
-fn is_missing_family(address: SocketAddr, error: &io::Error) -> bool {
+pub(crate) fn is_missing_family(address: SocketAddr, error: &io::Error) -> bool {
     /// `EAFNOSUPPORT` on Linux.
     const NO_FAMILY: i32 = 97;
     address.is_ipv6()
         && address.ip().is_unspecified()
         && (matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
             || error.raw_os_error() == Some(NO_FAMILY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_shared_port_is_of_one_family_and_one_for_http_of_both() {
+        let Ok(v6) = listen("[::]:0".parse().unwrap(), true) else { return }; // no IPv6 here
+        let v4 = SocketAddr::new([0, 0, 0, 0].into(), v6.local_addr().unwrap().port());
+        assert_eq!(listen(v4, true).unwrap().local_addr().unwrap(), v4);
+        let both = listen("[::]:0".parse().unwrap(), false).unwrap();
+        let v4 = SocketAddr::new([0, 0, 0, 0].into(), both.local_addr().unwrap().port());
+        assert_eq!(listen(v4, false).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn a_port_that_only_root_may_have_comes_with_the_remedy() {
+        let address = "0.0.0.0:443".parse().unwrap();
+        let text = |kind: io::ErrorKind| PortError { address, error: kind.into() }.to_string();
+        assert!(text(io::ErrorKind::AddrInUse).starts_with("cannot listen on 0.0.0.0:443: "));
+        assert!(!text(io::ErrorKind::AddrInUse).contains("setcap"));
+        let denied = text(io::ErrorKind::PermissionDenied);
+        assert_eq!(denied.contains("setcap"), cfg!(target_os = "linux"), "{denied}");
+    }
 }

@@ -24,11 +24,13 @@ use crate::places::{ConnectionLimits, Places};
 use crate::ports::{PortError, Ports};
 use crate::tls::{self, TlsError};
 use crate::tokens::{Access, Token};
-use crate::{address, seed};
+use crate::{address, files, seed};
 
 /// How long the node may take to tell its peers that it ends.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// Open files beside connections: media sockets, listeners, what is read now and then.
+const OTHER_FILES: u64 = 512;
 /// Where TLS-ALPN-01 comes to, whatever our own port is (RFC 8737 §3).
 const HTTPS_PORT: u16 = 443;
 
@@ -93,18 +95,30 @@ impl Secrets {
 /// Runs until SIGINT or SIGTERM.
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let mut ending = Ending::listen()?;
+    let wanted = config.limits.http_connections as u64 + OTHER_FILES;
+    let files = headwater_udp::raise_file_limit(wanted);
+    // 0: the system does not tell.
+    if (1..wanted).contains(&files) {
+        warn!(files, wanted, "limits.http_connections needs more open files: see ulimit -n, LimitNOFILE=");
+    }
     let advertise = address::resolve(&config.advertise).await.map_err(Failure::Advertise)?;
+    files::raise(config);
     let ports = Ports::bind(config)?;
     let turn_secret = (!config.no_turn).then(seed::token);
     let node = Node::start(node_config(config, &ports, advertise, turn_secret.as_deref()))?;
     let (media, advertised) = (node.media_addresses(), node.advertised());
-    let mut names: Vec<String> =
-        config.advertise.iter().filter(|name| name.parse::<IpAddr>().is_err()).cloned().collect();
+    // Those that a certificate is for come first: links with them work.
+    let mut names = Vec::new();
     if let Tls::Acme(acme) = &config.tls {
-        names.extend(acme.domains.iter().filter(|domain| !config.advertise.contains(domain)).cloned());
+        names.extend(acme.domains.iter().cloned());
         if config.tcp().iter().all(|address| address.port() != HTTPS_PORT) {
             let (domains, ours) = (&acme.domains, ports.first.port());
             warn!(?domains, ours, "acme: the authority connects to port 443 of the domains: lead it here");
+        }
+    }
+    for name in &config.advertise {
+        if name.parse::<IpAddr>().is_err() && !names.contains(name) {
+            names.push(name.clone());
         }
     }
     let addresses: Vec<IpAddr> = advertised.iter().map(SocketAddr::ip).collect();
@@ -187,7 +201,7 @@ fn announce(banner: &Banner<'_>) {
     info!(http = %banner.http, tls = banner.https, media = ?banner.media, "serving");
 }
 
-fn node_config(
+pub(crate) fn node_config(
     config: &Config,
     ports: &Ports,
     advertise: Vec<IpAddr>,

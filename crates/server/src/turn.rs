@@ -91,6 +91,9 @@ pub(crate) struct Options {
     /// Seconds after SIGTERM that allocations may go on
     #[arg(long, env = "HEADWATER_TURN_DRAIN", value_name = "SECONDS", default_value_t = DEFAULT_DRAIN)]
     drain: u64,
+    /// Milliseconds that datagrams may wait under load, so that several are relayed in one go; 0 relays each at once
+    #[arg(long, env = "HEADWATER_TURN_COALESCE", value_name = "MS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(..=20))]
+    coalesce: u64,
     /// Sends each datagram of a run as a message of its own (no UDP GSO)
     #[arg(long, env = "HEADWATER_NO_GSO")]
     no_gso: bool,
@@ -230,6 +233,7 @@ fn config(options: Options) -> Result<Config, Failure> {
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     config.workers = options.workers.map_or_else(cores, NonZeroUsize::get);
     config.segmentation = !options.no_gso;
+    config.coalesce = Duration::from_millis(options.coalesce);
     Ok(config)
 }
 

@@ -310,10 +310,10 @@ impl Client {
     fn plan(&mut self) {
         let allocation = match self.state {
             State::Allocated { refresh_at, expires_at } => {
-                let is_busy =
-                    self.transactions.is_open(&Ask::Move) || self.transactions.is_open(&Ask::Refresh);
-                let peers = self.peers.poll_timeout().filter(|_| self.transactions.has_room() && !is_busy);
-                let next = if is_busy { expires_at } else { refresh_at };
+                let is_moving = self.transactions.is_open(&Ask::Move);
+                let is_refreshing = is_moving || self.transactions.is_open(&Ask::Refresh);
+                let peers = self.peers.poll_timeout().filter(|_| self.transactions.has_room() && !is_moving);
+                let next = if is_refreshing { expires_at } else { refresh_at };
                 Some(peers.map_or(next, |peers| peers.min(next)))
             }
             State::Idle | State::Allocating | State::Closing => None,

@@ -11,4 +11,4 @@ mod socket;
 pub use batch::{Batch, Received};
 pub use peers::{PeerBatch, PeerSocket, Unreachable, raise_file_limit};
 pub use prefetch::prefetch;
-pub use socket::{Options, Outgoing, Socket};
+pub use socket::{Options, Outgoing, Socket, steer_by_address};

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod peers;
+pub(crate) mod steer;
 
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};

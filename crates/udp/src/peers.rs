@@ -157,18 +157,19 @@ impl PeerSocket {
         self.io.local_addr()
     }
 
-    /// Fills `batch` with what has arrived. Returns whether there may be more.
+    /// Fills `batch` with what has arrived, at most `most` messages. Returns whether there may be more.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when nothing is there; else what ICMP said of an earlier datagram.
-    pub fn receive(&self, batch: &mut PeerBatch) -> io::Result<bool> {
+    pub fn receive(&self, batch: &mut PeerBatch, most: usize) -> io::Result<bool> {
+        let most = most.clamp(1, MESSAGES);
         batch.filled = 0;
         #[cfg(target_os = "linux")]
         {
             use std::os::fd::AsFd;
             let PeerBatch { storage, messages, filled } = batch;
-            *filled = crate::linux::peers::receive(self.io.as_fd(), storage, messages, MESSAGES)?;
-            Ok(*filled == MESSAGES)
+            *filled = crate::linux::peers::receive(self.io.as_fd(), storage, messages, most)?;
+            Ok(*filled == most)
         }
         #[cfg(not(target_os = "linux"))]
         {

@@ -142,6 +142,15 @@ impl Socket {
         return 0;
     }
 
+    /// Of `count` sockets that share this one's port, has a sender's address decide which one gets its datagrams: the n-th
+    /// that was bound. Otherwise the port counts too.
+    ///
+    /// # Errors
+    /// What the system says; [`io::ErrorKind::Unsupported`] where it cannot.
+    pub fn steer_by_address(&self, count: u32) -> io::Result<()> {
+        steer_by_address(&self.io, count)
+    }
+
     /// Fills `batch` with what has arrived and returns how many messages it took.
     ///
     /// # Errors
@@ -189,6 +198,30 @@ impl Socket {
             }
         }
     }
+}
+
+/// The same for sockets that listen for TCP.
+///
+/// # Errors
+/// What the system says; [`io::ErrorKind::Unsupported`] where it cannot.
+#[cfg(unix)]
+pub fn steer_by_address(socket: &impl std::os::fd::AsFd, count: u32) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    return crate::linux::steer::by_address(socket.as_fd(), count);
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (socket, count);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// The same for sockets that listen for TCP.
+///
+/// # Errors
+/// [`io::ErrorKind::Unsupported`].
+#[cfg(not(unix))]
+pub fn steer_by_address<T>(_: &T, _: u32) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 impl Source for Socket {

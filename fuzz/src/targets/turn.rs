@@ -327,9 +327,9 @@ impl World {
         }
         let bytes = list.remove(index);
         if direction & 1 == 0 {
-            self.server_hears(self.local, &bytes)
+            self.server_hears(self.local, &bytes);
         } else {
-            self.client_hears(&bytes)
+            self.client_hears(&bytes);
         }
         true
     }

@@ -65,6 +65,17 @@ impl Server {
         Self::wait_for(Process::start("headwater", command)?, http, http.port())
     }
 
+    /// The same in the network namespace of this name, at this address.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_in_namespace(namespace: &str, listen: SocketAddr, arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace]).arg(binary()?);
+        command.args(["serve", "--listen", &listen.to_string()]).args(arguments);
+        Self::wait_for(Process::start("headwater", command)?, listen, listen.port())
+    }
+
     /// The same inside TLS, with this certificate. Its API can't be asked from here then.
     ///
     /// # Errors
@@ -206,7 +217,10 @@ impl Server {
 }
 
 /// `HEADWATER_BIN`, or what `cargo build --release` of this workspace made.
-fn binary() -> Result<PathBuf> {
+///
+/// # Errors
+/// [`Error::Start`] with the remedy.
+pub fn binary() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("HEADWATER_BIN") {
         return Ok(path.into());
     }

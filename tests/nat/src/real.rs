@@ -8,5 +8,5 @@ mod house;
 mod sides;
 mod sockets;
 
-pub use house::{in_namespaces, world, world_command};
+pub use house::{INTERNET, in_namespaces, put_behind, world, world_command};
 pub use sides::{peer, service};

@@ -17,7 +17,7 @@ const CRATES: &[(&str, u8, &[&str])] = &[
     ("udp", 3, &[]),
     ("relay", 3, &["stun", "turn", "dtls", "udp"]),
     ("node", 3, &["sfu", "stun", "ice", "turn", "udp"]),
-    ("server", 4, &["node", "relay", "sfu", "srtp", "udp"]),
+    ("server", 4, &["node", "relay", "sfu", "srtp", "udp", "stun", "ice", "turn"]),
     ("netsim", 0, &[]),
 ];
 

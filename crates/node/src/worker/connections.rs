@@ -93,6 +93,13 @@ impl Connections {
     }
 }
 
+impl Drop for Connections {
+    /// The worker has said its goodbyes: their bytes can be pulled, and nobody need wait for more.
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
 impl Worker {
     pub(super) fn handle_stream(&mut self, id: usize, news: StreamNews) {
         match news {

@@ -43,8 +43,15 @@ impl Core {
 
     fn handle_event(&mut self, event: Event) {
         match event {
-            Event::OpenRelay { relay, transport, family, port, .. } => {
-                let result = self.relays.open(&self.registry, relay, transport, family, port);
+            Event::OpenRelay { relay, transport, family, port, client, user } => {
+                let result = if self.charges.charge(relay, client, &user) {
+                    self.relays.open(&self.registry, relay, transport, family, port)
+                } else {
+                    Err(RelayError::Quota)
+                };
+                if result.is_err() {
+                    self.charges.refund(relay);
+                }
                 match result {
                     Err(RelayError::Quota) => self.counters.over_quota += 1,
                     Err(_) => self.counters.no_relay += 1,
@@ -52,7 +59,10 @@ impl Core {
                 }
                 self.server.relay_opened(self.now, relay, result);
             }
-            Event::CloseRelay { relay } => self.relays.close(relay),
+            Event::CloseRelay { relay } => {
+                self.charges.refund(relay);
+                self.relays.close(relay);
+            }
             Event::Connect { relay, connection, peer } => self.connect(relay, connection, peer),
             Event::Splice { client, connection } => {
                 if let Some(index) = self.streams.client_index(&client)
@@ -63,6 +73,7 @@ impl Core {
             }
             Event::CloseConnection { connection } => self.drop_link(connection),
             Event::Allocated { client, user, relayed } => {
+                self.charges.close_last();
                 self.counters.allocations += 1;
                 self.counters.allocated += 1;
                 tracing::debug!(client = %client.remote, %user, %relayed, "allocated");

@@ -8,7 +8,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use super::{DtlsMode, TakeoverRule, TlsMode};
-use crate::{bench, turn};
+use crate::{bench, doctor, turn};
 
 /// WebRTC live streaming: publish over WHIP, watch over WHEP.
 #[derive(Parser)]
@@ -30,6 +30,8 @@ enum Command {
     Bench(bench::Options),
     /// Runs a TURN server alone.
     Turn(turn::Options),
+    /// Checks these settings on this machine, beside a running server or without one, and prints the line to change.
+    Doctor(doctor::Options),
 }
 
 /// What to do, with which options.
@@ -38,6 +40,7 @@ pub(crate) enum Action {
     PrintConfig(Options),
     Bench(bench::Options),
     Turn(turn::Options),
+    Doctor(doctor::Options),
 }
 
 impl Cli {
@@ -48,6 +51,7 @@ impl Cli {
             Some(Command::Config(options)) => Action::PrintConfig(options),
             Some(Command::Bench(options)) => Action::Bench(options),
             Some(Command::Turn(options)) => Action::Turn(options),
+            Some(Command::Doctor(options)) => Action::Doctor(options),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod cors;
+pub(crate) mod folder;
 pub(crate) mod gullible;
 mod hostile;
 mod pages;

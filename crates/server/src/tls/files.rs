@@ -112,31 +112,7 @@ mod tests {
     use rcgen::generate_simple_self_signed;
 
     use super::*;
-
-    /// A folder that goes away with the value.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("headwater-{}-{name}", std::process::id()));
-            fs::create_dir_all(&path).unwrap();
-            Self(path)
-        }
-
-        fn cert(&self) -> PathBuf {
-            self.0.join("cert.pem")
-        }
-
-        fn key(&self) -> PathBuf {
-            self.0.join("key.pem")
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
+    use crate::tests::folder::Folder;
 
     /// A pair as PEM: names of different lengths make files of different lengths.
     fn pair(name: &str) -> (String, String) {
@@ -156,17 +132,17 @@ mod tests {
     fn a_changed_pair_is_used_once_it_stands_still() {
         let folder = Folder::new("changed");
         let (cert, key) = pair("a.example");
-        fs::write(folder.cert(), &cert).unwrap();
-        fs::write(folder.key(), key).unwrap();
-        let mut files = Files::read(&folder.cert(), &folder.key()).unwrap();
+        fs::write(folder.file("cert.pem"), &cert).unwrap();
+        fs::write(folder.file("key.pem"), key).unwrap();
+        let mut files = Files::read(&folder.file("cert.pem"), &folder.file("key.pem")).unwrap();
         files.look();
         assert_eq!(leaf(&files), der(&cert));
 
         let (new_cert, new_key) = pair("longer-name.example");
-        fs::write(folder.cert(), &new_cert).unwrap();
+        fs::write(folder.file("cert.pem"), &new_cert).unwrap();
         files.look();
         // The key comes after the certificate; a look between the two must not judge the pair.
-        fs::write(folder.key(), format!("{new_key}\n")).unwrap();
+        fs::write(folder.file("key.pem"), format!("{new_key}\n")).unwrap();
         files.look();
         assert_eq!(leaf(&files), der(&cert));
         files.look();
@@ -177,22 +153,22 @@ mod tests {
     fn a_broken_pair_leaves_the_old_one_in_force_until_it_is_mended() {
         let folder = Folder::new("broken");
         let (cert, key) = pair("a.example");
-        fs::write(folder.cert(), &cert).unwrap();
-        fs::write(folder.key(), &key).unwrap();
-        let mut files = Files::read(&folder.cert(), &folder.key()).unwrap();
+        fs::write(folder.file("cert.pem"), &cert).unwrap();
+        fs::write(folder.file("key.pem"), &key).unwrap();
+        let mut files = Files::read(&folder.file("cert.pem"), &folder.file("key.pem")).unwrap();
         let (other, other_key) = pair("longer-name.example");
         let broken = [Some(other.as_str()), Some("no PEM"), Some(""), None];
         for content in broken {
             match content {
-                Some(content) => fs::write(folder.cert(), content).unwrap(),
-                None => fs::remove_file(folder.cert()).unwrap(),
+                Some(content) => fs::write(folder.file("cert.pem"), content).unwrap(),
+                None => fs::remove_file(folder.file("cert.pem")).unwrap(),
             }
             files.look();
             files.look();
             assert_eq!(leaf(&files), der(&cert), "{content:?}");
         }
-        fs::write(folder.cert(), &other).unwrap();
-        fs::write(folder.key(), &other_key).unwrap();
+        fs::write(folder.file("cert.pem"), &other).unwrap();
+        fs::write(folder.file("key.pem"), &other_key).unwrap();
         files.look();
         files.look();
         assert_eq!(leaf(&files), der(&other));
@@ -203,13 +179,16 @@ mod tests {
         let folder = Folder::new("named");
         let (cert, key) = pair("a.example");
         let (_, other_key) = pair("a.example");
-        fs::write(folder.cert(), &cert).unwrap();
+        fs::write(folder.file("cert.pem"), &cert).unwrap();
         let error = |files: Result<Files, TlsError>| files.err().expect("unusable").to_string();
-        assert!(error(Files::read(&folder.cert(), &folder.key())).contains("key.pem"));
-        fs::write(folder.key(), other_key).unwrap();
-        let mismatch = error(Files::read(&folder.cert(), &folder.key()));
+        assert!(error(Files::read(&folder.file("cert.pem"), &folder.file("key.pem"))).contains("key.pem"));
+        fs::write(folder.file("key.pem"), other_key).unwrap();
+        let mismatch = error(Files::read(&folder.file("cert.pem"), &folder.file("key.pem")));
         assert!(mismatch.contains("cert.pem") && mismatch.contains("key.pem"), "{mismatch}");
-        fs::write(folder.cert(), key).unwrap();
-        assert!(error(Files::read(&folder.cert(), &folder.key())).contains("cert.pem holds no certificate"));
+        fs::write(folder.file("cert.pem"), key).unwrap();
+        assert!(
+            error(Files::read(&folder.file("cert.pem"), &folder.file("key.pem")))
+                .contains("cert.pem holds no certificate")
+        );
     }
 }

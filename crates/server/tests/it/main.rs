@@ -1,5 +1,8 @@
 //! The binary as its users meet it: arguments, environment, output, signals.
 
+mod doctor;
+mod one_port;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -206,16 +209,6 @@ fn open_makes_no_tokens_but_administration_stays_closed() {
     let host = format!("127.0.0.1:{}", host.rsplit(':').next().unwrap());
     assert!(Running::ask(&host, "GET /api/v1/streams HTTP/1.1\r\n").starts_with("HTTP/1.1 200"));
     assert!(Running::ask(&host, "GET /api/v1/sessions HTTP/1.1\r\n").starts_with("HTTP/1.1 401"));
-    running.terminate();
-}
-
-#[cfg(unix)]
-#[test]
-fn one_port_serves_http_and_media() {
-    let running = Running::start_only(&["--listen", "127.0.0.1:0"]);
-    let (host, _) = running.url("/publish/live");
-    assert!(Running::ask(&host, "GET /healthz HTTP/1.1\r\n").starts_with("HTTP/1.1 200"));
-    assert!(running.banner.contains(&format!("UDP {host}, advertised as {host}\n")), "{}", running.banner);
     running.terminate();
 }
 

@@ -35,6 +35,8 @@ pub(super) struct Peers {
     channels: Vec<Channel>,
     /// Which channel is for whom.
     indexes: HashMap<SocketAddr, usize>,
+    /// Nothing is due before this; found anew when it has come.
+    next_due: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -67,13 +69,8 @@ enum Renewal {
 }
 
 impl Renewal {
-    /// Whether to ask now; then it is under way.
-    fn begin(&mut self, now: Instant) -> bool {
-        let due = matches!(self, Self::At(at) if *at <= now);
-        if due {
-            *self = Self::UnderWay;
-        }
-        due
+    fn is_due(&self, now: Instant) -> bool {
+        self.at().is_some_and(|at| at <= now)
     }
 
     const fn at(&self) -> Option<Instant> {
@@ -85,14 +82,23 @@ impl Renewal {
 }
 
 impl Peers {
+    fn renew_at(next_due: &mut Option<Instant>, at: Instant) -> Renewal {
+        *next_due = Some(next_due.map_or(at, |next| next.min(at)));
+        Renewal::At(at)
+    }
+
     pub(super) fn permit(&mut self, now: Instant, ip: IpAddr) -> Result<(), Error> {
         if self.permissions.len() >= MAX_PERMISSIONS && !self.permissions.contains_key(&ip) {
-            return Err(Error::Overloaded);
+            // Those that came with channels do not count: they are bounded by the channels.
+            self.permissions.retain(|_, it| it.is_wanted || it.until.is_some_and(|until| now < until));
+            if self.permissions.values().filter(|it| it.is_wanted).count() >= MAX_PERMISSIONS {
+                return Err(Error::Overloaded);
+            }
         }
         let permission = self.permissions.entry(ip).or_insert_with(Permission::none);
         if !permission.is_wanted {
             (permission.is_wanted, permission.is_told) = (true, false);
-            permission.renewal = Renewal::At(now);
+            permission.renewal = Self::renew_at(&mut self.next_due, now);
         }
         Ok(())
     }
@@ -111,7 +117,7 @@ impl Peers {
         let channel = &mut self.channels[index];
         if !channel.is_wanted {
             (channel.is_wanted, channel.is_told) = (true, false);
-            channel.renewal = Renewal::At(now);
+            channel.renewal = Self::renew_at(&mut self.next_due, now);
         }
         Ok(())
     }
@@ -154,11 +160,20 @@ impl Peers {
 
     /// What is to be asked for now, one at a time. Channels first: they bring permissions with them.
     pub(super) fn next_ask(&mut self, now: Instant) -> Option<Ask> {
-        if let Some(index) = self.channels.iter_mut().position(|it| it.renewal.begin(now)) {
-            return Some(Ask::BindChannel { number: number(index), peer: self.channels[index].peer });
+        self.next_due.filter(|due| *due <= now)?;
+        if let Some(index) = self.channels.iter().position(|it| it.renewal.is_due(now)) {
+            let channel = &mut self.channels[index];
+            channel.renewal = Renewal::UnderWay;
+            return Some(Ask::BindChannel { number: number(index), peer: channel.peer });
         }
         self.permissions.retain(|_, it| it.is_wanted || it.until.is_some_and(|until| now < until));
-        self.permissions.iter_mut().find_map(|(ip, it)| it.renewal.begin(now).then_some(Ask::Permit(*ip)))
+        if let Some((ip, permission)) = self.permissions.iter_mut().find(|(_, it)| it.renewal.is_due(now)) {
+            permission.renewal = Renewal::UnderWay;
+            return Some(Ask::Permit(*ip));
+        }
+        let permissions = self.permissions.values().filter_map(|it| it.renewal.at());
+        self.next_due = permissions.chain(self.channels.iter().filter_map(|it| it.renewal.at())).min();
+        None
     }
 
     /// Asks again for what was under way: the requests are gone.
@@ -167,15 +182,18 @@ impl Peers {
         renewals
             .chain(self.channels.iter_mut().map(|it| &mut it.renewal))
             .filter(|it| **it == Renewal::UnderWay)
-            .for_each(|it| *it = Renewal::At(now));
+            .for_each(|it| *it = Self::renew_at(&mut self.next_due, now));
     }
 
     /// The server permits. Says whether the owner, who asked for it, has yet to be told.
     pub(super) fn permitted(&mut self, now: Instant, ip: IpAddr) -> bool {
         let permission = self.permissions.entry(ip).or_insert_with(Permission::none);
         permission.until = Some(now + PERMISSION_LIFETIME);
-        permission.renewal =
-            if permission.is_wanted { Renewal::At(now + PERMIT_AFTER) } else { Renewal::Never };
+        permission.renewal = if permission.is_wanted {
+            Self::renew_at(&mut self.next_due, now + PERMIT_AFTER)
+        } else {
+            Renewal::Never
+        };
         permission.is_wanted && !std::mem::replace(&mut permission.is_told, true)
     }
 
@@ -185,7 +203,8 @@ impl Peers {
         let Some(permission) = self.permissions.get_mut(&ip) else { return false };
         let is_valid = permission.until.is_some_and(|until| now < until);
         if !is_certain && is_valid {
-            permission.renewal = if permission.is_wanted { Renewal::At(now) } else { Renewal::Never };
+            permission.renewal =
+                if permission.is_wanted { Self::renew_at(&mut self.next_due, now) } else { Renewal::Never };
             return false;
         }
         let is_wanted = permission.is_wanted;
@@ -200,7 +219,11 @@ impl Peers {
         let channel = &mut self.channels[*index];
         channel.until = Some(now + CHANNEL_LIFETIME);
         channel.rests_until = Some(now + NUMBER_REST);
-        channel.renewal = if channel.is_wanted { Renewal::At(now + BIND_AFTER) } else { Renewal::Never };
+        channel.renewal = if channel.is_wanted {
+            Self::renew_at(&mut self.next_due, now + BIND_AFTER)
+        } else {
+            Renewal::Never
+        };
         channel.is_wanted && !std::mem::replace(&mut channel.is_told, true)
     }
 
@@ -210,7 +233,8 @@ impl Peers {
         let channel = &mut self.channels[*index];
         let is_valid = channel.until.is_some_and(|until| now < until);
         if !is_certain && is_valid {
-            channel.renewal = if channel.is_wanted { Renewal::At(now) } else { Renewal::Never };
+            channel.renewal =
+                if channel.is_wanted { Self::renew_at(&mut self.next_due, now) } else { Renewal::Never };
             return false;
         }
         if !is_certain {
@@ -238,9 +262,9 @@ impl Peers {
         self.channels.get(usize::from(channel.checked_sub(MIN_CHANNEL)?)).map(|it| it.peer)
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let permissions = self.permissions.values().filter_map(|it| it.renewal.at());
-        permissions.chain(self.channels.iter().filter_map(|it| it.renewal.at())).min()
+    /// May be early, after something was forgotten.
+    pub(super) const fn poll_timeout(&self) -> Option<Instant> {
+        self.next_due
     }
 }
 

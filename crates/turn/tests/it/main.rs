@@ -14,4 +14,5 @@ mod peers;
 mod properties;
 mod quotas;
 mod relays;
+mod together;
 mod world;

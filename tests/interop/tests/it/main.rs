@@ -1,6 +1,7 @@
 //! Real browsers against the real server. One test at a time, each in a network of its own.
 
 mod baseline;
+mod behind_nat;
 mod codecs;
 mod detours;
 mod driver;
@@ -19,3 +20,4 @@ mod signalling;
 mod srtp;
 mod stage;
 mod turn_client;
+mod turn_server;

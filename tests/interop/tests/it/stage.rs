@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use headwater_interop::rig::{self, Source};
 use headwater_interop::{Browser, Options, Page, Rig, Server, Summary};
+use headwater_nat::{Surroundings, real};
 use serde_json::{Value, json};
 
 pub(crate) const FIRST_FRAME: Duration = Duration::from_secs(10);
@@ -35,6 +36,16 @@ impl Stage {
     pub(crate) fn set_on_one_port(address: SocketAddr, arguments: &[&str]) -> Self {
         let rig = Rig::start().expect("the script server");
         let server = Server::start_on_one_port(address, arguments).expect("headwater");
+        let chromium = Browser::chromium(&Options::default()).expect("chromium");
+        Self { rig, chromium, server }
+    }
+
+    /// Browser and pages behind a router of this kind, the server on the Internet, with everything on port 443.
+    pub(crate) fn set_behind(surroundings: Surroundings, arguments: &[&str]) -> Self {
+        real::put_behind(surroundings).expect("a router with nftables");
+        let rig = Rig::start().expect("the script server");
+        let address = "192.0.2.1:443".parse().expect("an address");
+        let server = Server::start_in_namespace(real::INTERNET, address, arguments).expect("headwater");
         let chromium = Browser::chromium(&Options::default()).expect("chromium");
         Self { rig, chromium, server }
     }

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// How long two peers may take to connect, or to find each other again.
 const LIMIT: Duration = Duration::from_secs(12);
 
+/// Where [`put_behind`] puts the servers.
+pub const INTERNET: &str = "internet";
+
 /// The first three numbers of each router's public address.
 const PUBLIC: [&str; 2] = ["203.0.113", "198.51.100"];
 
@@ -86,6 +89,50 @@ pub fn world(first: Surroundings, second: Surroundings, rebinds: bool) -> Result
         println!("{}", started.elapsed().as_millis());
     }
     Ok(())
+}
+
+/// Makes a router and the Internet around this process' own namespace, which becomes a home at 10.0.0.2, and loses its
+/// other links. In the namespace [`INTERNET`] the only address is 192.0.2.1.
+///
+/// # Errors
+/// If `ip` or `nft` fail, or there is no NAT in the surroundings.
+pub fn put_behind(surroundings: Surroundings) -> Result<()> {
+    let rules = rules(surroundings).ok_or_else(|| other("no NAT"))?;
+    run("mount", &["-t", "tmpfs", "tmpfs", "/run"], "")?;
+    // Without link-local addresses: browsers drop their requests when one appears.
+    let commands = format!(
+        "link set lo up
+         netns add gate
+         netns add {INTERNET}
+         link add eth type veth peer name lan netns gate
+         link set eth addrgenmode none
+         addr add 10.0.0.2/24 dev eth
+         link set eth up\n"
+    );
+    // The interop tests' own link, where they run.
+    let _none = run("ip", &["link", "del", "hw0"], "");
+    run("ip", &["-batch", "-"], &commands)?;
+    let net = PUBLIC[FIRST];
+    let commands = format!(
+        "link add wan type veth peer name w netns {INTERNET}
+         addr add 10.0.0.1/24 dev lan
+         link set lan up
+         addr add {net}.1/24 dev wan
+         link set wan up
+         route add default via {net}.254\n"
+    );
+    run("ip", &["-n", "gate", "-batch", "-"], &commands)?;
+    let commands = format!(
+        "link set lo up
+         addr add 192.0.2.1/32 dev lo
+         addr add {net}.254/24 dev w
+         link set w up\n"
+    );
+    run("ip", &["-n", INTERNET, "-batch", "-"], &commands)?;
+    forward_in(Some("gate"))?;
+    run("ip", &["netns", "exec", "gate", "nft", "-f", "-"], &rules)?;
+    // The kernel refuses a gateway whose link is not up.
+    run("ip", &["-batch", "-"], "route replace default via 10.0.0.1\n")
 }
 
 /// Makes the router of a side, and its home if it has a NAT. Returns the peer's namespace and address.

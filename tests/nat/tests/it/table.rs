@@ -5,6 +5,7 @@
 
 use crate::text::assert_table;
 use headwater_nat::{Surroundings, World};
+use headwater_netsim::Link;
 use std::time::Duration;
 
 /// Without relays. A symmetric NAT and one that filters by port don't meet: the one can't tell its port, and the other
@@ -53,6 +54,21 @@ fn without_relays_these_pairs_meet() {
 #[test]
 fn with_relays_all_pairs_meet() {
     assert_table(RELAYED, &Surroundings::ALL, |first, second| outcome(first, second, true));
+}
+
+/// Loss and disorder cost time, and sometimes the better path, but no connection.
+#[test]
+fn over_a_poor_link_all_pairs_meet_too() {
+    for first in Surroundings::ALL {
+        for second in Surroundings::ALL {
+            let mut world = World::apart(first, second, true);
+            world.net.set_link(Link::mobile().loss(0.05));
+            let took = world.connect().unwrap_or_else(|| panic!("{first:?} and {second:?} don't meet"));
+            assert!(took <= Duration::from_secs(5), "{first:?} and {second:?} took {took:?}");
+            let flows = world.exchange_media(Duration::from_secs(2)).is_some();
+            assert!(flows, "no media between {first:?} and {second:?}");
+        }
+    }
 }
 
 #[test]

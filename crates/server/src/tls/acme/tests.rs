@@ -1,7 +1,6 @@
 mod authority;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 
 use axum::Router;
 use axum::routing::get;
@@ -18,34 +17,17 @@ use super::*;
 use crate::listen::{House, serve};
 use crate::places::{ConnectionLimits, Places};
 use crate::streams::tests::Fake;
+use crate::tests::folder::Folder;
 use crate::tests::{gullible, server};
 use crate::tls::{ACME_ALPN, server_config};
 
-/// A folder that goes away with the value.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("headwater-{}-acme-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn settings(authority: &Authority, folder: &Folder, domains: &[&str]) -> AcmeSettings {
-    let root = folder.0.join("root.pem");
+    let root = folder.file("root.pem");
     fs::write(&root, authority.root_pem()).unwrap();
     AcmeSettings {
         domains: domains.iter().map(ToString::to_string).collect(),
         contact: vec!["mailto:me@x.example".to_owned()],
-        cache: folder.0.join("cache"),
+        cache: folder.file("cache"),
         directory: authority.directory(),
         root: Some(root),
     }
@@ -84,7 +66,7 @@ async fn browse(authority: &Authority, address: SocketAddr, name: &str) -> io::R
 
 #[tokio::test]
 async fn an_authority_that_may_check_the_domains_gives_a_certificate_that_browsers_take() {
-    let (authority, folder) = (Authority::start().await, Folder::new("whole"));
+    let (authority, folder) = (Authority::start().await, Folder::new("acme-whole"));
     let acme = Acme::new(&settings(&authority, &folder, &["a.example", "b.example"])).unwrap();
     let (address, _stop) = listen(&acme, &authority).await;
     assert!(browse(&authority, address, "a.example").await.is_err(), "there is none yet");
@@ -113,7 +95,7 @@ async fn an_authority_that_may_check_the_domains_gives_a_certificate_that_browse
 
 #[tokio::test]
 async fn a_restart_uses_what_was_kept_until_it_is_time_for_a_new_one() {
-    let (authority, folder) = (Authority::start().await, Folder::new("kept"));
+    let (authority, folder) = (Authority::start().await, Folder::new("acme-kept"));
     let settings = settings(&authority, &folder, &["a.example"]);
     let mut acme = Acme::new(&settings).unwrap();
     assert!(acme.due <= SystemTime::now() && acme.current().get().is_none());
@@ -139,7 +121,7 @@ async fn a_restart_uses_what_was_kept_until_it_is_time_for_a_new_one() {
 
 #[tokio::test]
 async fn a_domain_that_leads_elsewhere_is_named_with_what_the_authority_saw() {
-    let (authority, folder) = (Authority::start().await, Folder::new("elsewhere"));
+    let (authority, folder) = (Authority::start().await, Folder::new("acme-elsewhere"));
     let mut acme = Acme::new(&settings(&authority, &folder, &["a.example"])).unwrap();
     let error = acme.order().await.unwrap_err().to_string();
     assert!(error.contains("a.example") && error.contains("it leads nowhere"), "{error}");
@@ -153,7 +135,7 @@ async fn a_domain_that_leads_elsewhere_is_named_with_what_the_authority_saw() {
 
 #[tokio::test]
 async fn an_account_that_the_authority_has_lost_is_made_anew() {
-    let (authority, folder) = (Authority::start().await, Folder::new("lost"));
+    let (authority, folder) = (Authority::start().await, Folder::new("acme-lost"));
     let mut acme = Acme::new(&settings(&authority, &folder, &["a.example"])).unwrap();
     let (_, _stop) = listen(&acme, &authority).await;
     acme.order().await.unwrap();
@@ -165,7 +147,7 @@ async fn an_account_that_the_authority_has_lost_is_made_anew() {
 
 #[tokio::test]
 async fn an_authority_that_is_not_trusted_or_not_there_is_an_error_and_no_panic() {
-    let (authority, folder) = (Authority::start().await, Folder::new("untrusted"));
+    let (authority, folder) = (Authority::start().await, Folder::new("acme-untrusted"));
     let mut settings = settings(&authority, &folder, &["a.example"]);
     let other = rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap();
     fs::write(settings.root.as_ref().unwrap(), other.cert.pem()).unwrap();
@@ -178,7 +160,7 @@ async fn an_authority_that_is_not_trusted_or_not_there_is_an_error_and_no_panic(
 
 #[tokio::test]
 async fn a_broken_cache_is_told_and_ordered_anew() {
-    let (authority, folder) = (Authority::start().await, Folder::new("broken"));
+    let (authority, folder) = (Authority::start().await, Folder::new("acme-broken"));
     let settings = settings(&authority, &folder, &["a.example"]);
     let mut acme = Acme::new(&settings).unwrap();
     let (_, _stop) = listen(&acme, &authority).await;
@@ -188,7 +170,7 @@ async fn a_broken_cache_is_told_and_ordered_anew() {
         let again = Acme::new(&settings).unwrap();
         assert!(again.current().get().is_none() && again.due <= SystemTime::now(), "{broken}");
     }
-    let file = folder.0.join("root.pem");
+    let file = folder.file("root.pem");
     let error = Acme::new(&AcmeSettings { cache: file.clone(), ..settings }).err().unwrap().to_string();
     assert!(error.contains("root.pem"), "{error}");
 }
@@ -197,11 +179,11 @@ async fn a_broken_cache_is_told_and_ordered_anew() {
 #[tokio::test]
 async fn keys_are_readable_for_nobody_else() {
     use std::os::unix::fs::PermissionsExt;
-    let (authority, folder) = (Authority::start().await, Folder::new("modes"));
+    let (authority, folder) = (Authority::start().await, Folder::new("acme-modes"));
     let mut acme = Acme::new(&settings(&authority, &folder, &["a.example"])).unwrap();
     let (_, _stop) = listen(&acme, &authority).await;
     acme.order().await.unwrap();
-    let files: Vec<_> = fs::read_dir(folder.0.join("cache")).unwrap().map(Result::unwrap).collect();
+    let files: Vec<_> = fs::read_dir(folder.file("cache")).unwrap().map(Result::unwrap).collect();
     assert_eq!(files.len(), 2, "{files:?}");
     for file in files {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");

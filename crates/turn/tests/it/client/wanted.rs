@@ -161,6 +161,8 @@ fn a_channel_number_stands_for_one_peer_until_it_has_rested() {
     }
     stage.events();
     assert_eq!(stage.client.bind_channel(stage.now, peer(5000)), Err(Error::Overloaded));
+    stage.client.permit(stage.now, address("203.0.113.8:1").ip()).expect("permissions are something else");
+    stage.serve();
     for number in 1..=4096 {
         stage.client.unbind_channel(peer(number));
     }

@@ -1,0 +1,94 @@
+//! Beside servers that run already.
+
+use std::net::UdpSocket;
+
+use tokio::runtime::Runtime;
+
+use super::super::stage::Stage;
+use super::*;
+
+/// A server of these settings, for as long as the value lives.
+struct Running {
+    stage: Option<Stage>,
+    runtime: Runtime,
+}
+
+impl Running {
+    fn start(toml: &str) -> Self {
+        let folder = Folder::new();
+        let config = settings(&folder.write("headwater.toml", toml));
+        let runtime = Runtime::new().unwrap();
+        let stage = runtime.block_on(async { Stage::open(&config, Vec::new()).unwrap() });
+        Self { stage: Some(stage), runtime }
+    }
+
+    fn stage(&self) -> &Stage {
+        self.stage.as_ref().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _inside = self.runtime.enter();
+        drop(self.stage.take());
+    }
+}
+
+const TWO_PORTS: &str =
+    "http = \"127.0.0.1:0\"\nmedia = [\"127.0.0.1:0\"]\npublish_token = \"p\"\nworkers = 2\n";
+
+/// The same settings with the ports that the server got.
+fn beside(running: &Running) -> String {
+    let Stage { tcp, media, .. } = running.stage();
+    TWO_PORTS.replacen("127.0.0.1:0", &tcp[0].to_string(), 1).replacen(
+        "127.0.0.1:0",
+        &media[0].to_string(),
+        1,
+    )
+}
+
+#[test]
+fn a_running_server_is_asked_and_left_running() {
+    let running = Running::start(GOOD);
+    let port = running.stage().tcp[0].port();
+    let toml = GOOD.replace(":0\"", &format!(":{port}\""));
+    for _ in 0..2 {
+        let findings = diagnose(&toml, &machine());
+        let text = report::text(&findings);
+        assert_eq!(codes(&findings, Severity::Fault), [""; 0], "{text}");
+        for tick in
+            ["a Headwater server runs", "answers STUN", "WHIP answers", "ICE over TCP", "?transport=tcp"]
+        {
+            assert!(text.contains(tick), "{tick}: {text}");
+        }
+    }
+}
+
+#[test]
+fn media_that_another_program_has_is_found_beside_a_running_server() {
+    let running = Running::start(TWO_PORTS);
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let media = running.stage().media[0].to_string();
+    let toml = beside(&running).replace(&media, &silent.local_addr().unwrap().to_string());
+    let findings = diagnose(&toml, &machine());
+    assert_eq!(codes(&findings, Severity::Fault)[0], "media-unreachable", "{}", report::text(&findings));
+}
+
+#[test]
+fn a_running_server_with_other_tokens_is_noticed() {
+    let running = Running::start(TWO_PORTS);
+    let findings = diagnose(&beside(&running).replace("\"p\"", "\"q\""), &machine());
+    assert!(findings.has("token-differs"), "{}", report::text(&findings));
+}
+
+#[test]
+fn credentials_that_a_turn_server_refuses_are_named() {
+    let running = Running::start(TWO_PORTS);
+    let turn = running.stage().media[0];
+    let servers = format!(
+        "no_turn = true\n[[ice_servers]]\nurl = \"turn:{turn}?transport=udp\"\nusername = \"u\"\ncredential = \"c\"\n"
+    );
+    let findings = diagnose(&format!("{GOOD}{servers}"), &machine());
+    let text = report::text(&findings);
+    assert!(findings.has("turn-refused") && text.contains("→ credential = "), "{text}");
+}
