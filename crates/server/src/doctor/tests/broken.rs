@@ -191,6 +191,6 @@ fn machines_that_grant_too_little() {
     let buffer = Machine { receive_buffer: Some((4 << 20, 208 << 10)), ..machine() };
     assert_named(GOOD, &buffer, "udp-buffer", "sysctl -w net.core.rmem_max=4194304");
     let files = Machine { files: Some(1024), ..machine() };
-    assert_named(GOOD, &files, "file-limit", "LimitNOFILE=4096");
+    assert_named(GOOD, &files, "file-limit", "LimitNOFILE=16384");
     assert_named(GOOD, &Machine { cores: 1, ..machine() }, "workers", "workers = 1");
 }
