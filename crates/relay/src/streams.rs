@@ -48,6 +48,8 @@ pub(crate) struct Stream {
     pub(crate) pipe: Pipe,
     pub(crate) speech: Speech,
     pub(crate) door: usize,
+    /// A byte of TURN has come.
+    pub(crate) has_begun: bool,
     /// Since when it has had no allocation.
     pub(crate) bare_since: Instant,
     /// When something came last.
@@ -93,6 +95,8 @@ pub(crate) struct Streams {
     /// Those that have something to read.
     pub(crate) readable_clients: Vec<usize>,
     pub(crate) readable_links: Vec<usize>,
+    /// Spliced connections that have had their share and wait for more.
+    pub(crate) has_held: bool,
     /// Data that a client's connection had no room for.
     pub(crate) dropped: u64,
 }
@@ -121,6 +125,7 @@ impl Streams {
             pipe: Pipe::new(io),
             speech: Speech::Silence,
             door,
+            has_begun: false,
             bare_since: now,
             heard: now,
             splice_next: None,

@@ -184,7 +184,7 @@ impl Core {
             return Duration::ZERO;
         }
         let handshakes = self.associations.as_ref().is_some_and(Associations::has_handshakes);
-        let tick = handshakes.then_some(self.next_tick);
+        let tick = (handshakes || self.streams.has_held).then_some(self.next_tick);
         let due = self.server.poll_timeout().into_iter().chain(self.stop).chain(tick).min();
         due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(Instant::now())).min(LONGEST_SLEEP)
     }
@@ -373,6 +373,7 @@ impl Core {
         if sweeps || self.next_tick <= self.now {
             self.next_tick = self.now + TICK;
             self.tick_associations(sweeps);
+            self.let_go();
         }
         if sweeps {
             self.next_sweep = self.now + SWEEP;

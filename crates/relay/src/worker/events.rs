@@ -12,12 +12,13 @@ impl Core {
         loop {
             self.has_news = false;
             let mut is_quiet = true;
-            while let Some(transmit) = self.server.poll_transmit(self.now, &mut self.outbox.bytes) {
-                self.dispatch(&transmit, false);
-                is_quiet = false;
-            }
+            // First the events: one says what becomes of a connection after its answer, which is polled next.
             while let Some(event) = self.server.poll_event() {
                 self.handle_event(event);
+                is_quiet = false;
+            }
+            while let Some(transmit) = self.server.poll_transmit(self.now, &mut self.outbox.bytes) {
+                self.dispatch(&transmit, false);
                 is_quiet = false;
             }
             if is_quiet && !self.has_news {

@@ -36,6 +36,8 @@ const IMPOSSIBLE: [io::ErrorKind; 8] = [
     io::ErrorKind::PermissionDenied,
     io::ErrorKind::InvalidInput,
 ];
+/// The highest first byte of a STUN message (RFC 7983 §7).
+const LAST_STUN: u8 = 3;
 /// First byte of a TLS handshake (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 22;
 
@@ -82,7 +84,7 @@ impl Core {
             // Its peer must take what there is first; that reads on here.
             if let Speech::Spliced(id) = stream.speech
                 && let Some(link) = self.streams.link_index(id)
-                && self.streams.links[link].pipe.waiting() > MOST_SPLICED
+                && (self.streams.links[link].pipe.waiting() > MOST_SPLICED || !self.may_carry(id))
             {
                 return;
             }
@@ -139,10 +141,18 @@ impl Core {
     /// Takes bytes of a client. Returns whether the connection can go on.
     fn feed(&mut self, index: usize, plain: &[u8]) -> bool {
         let Some(stream) = self.streams.clients.get_mut(index) else { return true };
+        if let (false, Some(first)) = (stream.has_begun, plain.first()) {
+            // Before there is an allocation nothing else makes sense, such as data, or HTTP, which looks like that.
+            if *first > LAST_STUN {
+                return false;
+            }
+            stream.has_begun = true;
+        }
         match &mut stream.speech {
             Speech::Messages(messages) => messages.push(plain),
             Speech::Spliced(id) => {
                 let id = *id;
+                let _ = self.server.spliced(self.now, id, plain.len(), 0);
                 self.write_link(id, plain);
                 return true;
             }
@@ -210,6 +220,34 @@ impl Core {
         self.streams.links[link].stage = Stage::Spliced(client);
         self.streams.links[link].pipe.is_readable = true;
         self.streams.list_link(link);
+    }
+
+    /// Whether a spliced connection has something left of its bandwidth; if not it is looked at again a little later.
+    fn may_carry(&mut self, id: ConnectionId) -> bool {
+        let may = self.server.spliced(self.now, id, 0, 0);
+        self.streams.has_held |= !may;
+        may
+    }
+
+    /// Has the spliced connections read that may have been held.
+    pub(super) fn let_go(&mut self) {
+        if !std::mem::take(&mut self.streams.has_held) {
+            return;
+        }
+        let spliced = self.streams.links.iter().filter_map(|(index, link)| match link.stage {
+            Stage::Spliced(client) => Some((index, link.pipe.is_readable, client)),
+            _ => None,
+        });
+        for (link, is_readable, client) in spliced.collect::<Vec<_>>() {
+            if is_readable {
+                self.streams.list_link(link);
+            }
+            if let Some(index) = self.streams.client_index(&client)
+                && self.streams.clients[index].pipe.is_readable
+            {
+                self.streams.list_client(index);
+            }
+        }
     }
 
     fn write_link(&mut self, id: ConnectionId, bytes: &[u8]) {
@@ -284,11 +322,12 @@ impl Core {
         for _ in 0..READS {
             let Some(link) = self.streams.links.get_mut(index) else { return };
             let Stage::Spliced(client) = link.stage else { return };
+            let id = link.id;
             let Some(to) = self.streams.client_index(&client) else { return };
-            let stream = &mut self.streams.clients[to];
-            if stream.pipe.waiting() > MOST_SPLICED {
+            if self.streams.clients[to].pipe.waiting() > MOST_SPLICED || !self.may_carry(id) {
                 return;
             }
+            let stream = &mut self.streams.clients[to];
             let link = &mut self.streams.links[index];
             match link.pipe.read_wire(&mut scratch.wire) {
                 Err(_) => return self.close_link(index),
@@ -301,6 +340,7 @@ impl Core {
                 Ok(read) => {
                     stream.pipe.write(&scratch.wire[..read]);
                     stream.heard = self.now;
+                    let _ = self.server.spliced(self.now, id, 0, read);
                     self.streams.mark_client(to);
                 }
             }

@@ -101,66 +101,74 @@ const LOGIN: [&str; 4] = ["-u", "u", "-w", "p"];
 
 /// Runs against one server with these arguments, one after the other.
 fn all_of(runs: &[&[&str]]) {
-    isolated_once(|| {
-        let (turn, _peer) = (Turn::start(), peer());
-        for run in runs {
-            turn.carries(&[&LOGIN[..], run].concat());
-        }
-    });
+    let (turn, _peer) = (Turn::start(), peer());
+    for run in runs {
+        turn.carries(&[&LOGIN[..], run].concat());
+    }
 }
 
 #[test]
 fn channel_data_and_indications_over_udp_to_a_peer() {
-    all_of(&[
-        &["-c", "-e", "127.0.0.1", "127.0.0.1"],
-        &["-c", "-s", "-e", "127.0.0.1", "127.0.0.1"],
-        &["-c", "-s", "-g", "-e", "127.0.0.1", "127.0.0.1"],
-    ]);
+    isolated_once(|| {
+        all_of(&[
+            &["-c", "-e", "127.0.0.1", "127.0.0.1"],
+            &["-c", "-s", "-e", "127.0.0.1", "127.0.0.1"],
+            &["-c", "-s", "-g", "-e", "127.0.0.1", "127.0.0.1"],
+        ])
+    });
 }
 
 #[test]
 fn even_ports_with_the_next_one_kept_from_client_to_client() {
-    all_of(&[&["-y", "127.0.0.1"], &["-y", "-s", "127.0.0.1"], &["-y", "-G", "127.0.0.1"]]);
+    isolated_once(|| all_of(&[&["-y", "127.0.0.1"], &["-y", "-s", "127.0.0.1"], &["-y", "-G", "127.0.0.1"]]));
 }
 
 #[test]
 fn tcp_and_tls_carry_channel_data_and_indications() {
-    all_of(&[
-        &["-y", "-t", "127.0.0.1"],
-        &["-y", "-t", "-s", "127.0.0.1"],
-        &["-y", "-t", "-S", "-p", "5349", "127.0.0.1"],
-        &["-y", "-t", "-S", "-s", "-p", "5349", "127.0.0.1"],
-    ]);
+    isolated_once(|| {
+        all_of(&[
+            &["-y", "-t", "127.0.0.1"],
+            &["-y", "-t", "-s", "127.0.0.1"],
+            &["-y", "-t", "-S", "-p", "5349", "127.0.0.1"],
+            &["-y", "-t", "-S", "-s", "-p", "5349", "127.0.0.1"],
+        ])
+    });
 }
 
 #[test]
 fn dtls_carries_channel_data_and_indications() {
-    all_of(&[&["-y", "-S", "-p", "5349", "127.0.0.1"], &["-y", "-S", "-s", "-p", "5349", "127.0.0.1"]]);
+    isolated_once(|| {
+        all_of(&[&["-y", "-S", "-p", "5349", "127.0.0.1"], &["-y", "-S", "-s", "-p", "5349", "127.0.0.1"]])
+    });
 }
 
 #[test]
 fn ipv6_to_the_server_and_behind_it() {
-    all_of(&[
-        &["-y", "-x", "::1"],
-        &["-y", "-x", "-t", "::1"],
-        &["-c", "-x", "-e", "::1", "127.0.0.1"],
-        &["-c", "-X", "-e", "127.0.0.1", "::1"],
-    ]);
+    isolated_once(|| {
+        all_of(&[
+            &["-y", "-x", "::1"],
+            &["-y", "-x", "-t", "::1"],
+            &["-c", "-x", "-e", "::1", "127.0.0.1"],
+            &["-c", "-X", "-e", "127.0.0.1", "::1"],
+        ])
+    });
 }
 
 #[test]
 fn both_families_in_one_allocation() {
-    all_of(&[&["-Z", "-c", "-e", "127.0.0.1", "127.0.0.1"]]);
+    isolated_once(|| all_of(&[&["-Z", "-c", "-e", "127.0.0.1", "127.0.0.1"]]));
 }
 
 #[test]
 fn mobility_over_udp_and_tcp() {
-    all_of(&[&["-y", "-M", "127.0.0.1"], &["-y", "-M", "-t", "127.0.0.1"]]);
+    isolated_once(|| all_of(&[&["-y", "-M", "127.0.0.1"], &["-y", "-M", "-t", "127.0.0.1"]]));
 }
 
 #[test]
 fn tcp_relays_active_and_passive_and_with_tls() {
-    all_of(&[&["-T", "127.0.0.1"], &["-T", "-P", "127.0.0.1"], &["-T", "-S", "-p", "5349", "127.0.0.1"]]);
+    isolated_once(|| {
+        all_of(&[&["-T", "127.0.0.1"], &["-T", "-P", "127.0.0.1"], &["-T", "-S", "-p", "5349", "127.0.0.1"]])
+    });
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! The server on loopback.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use headwater_relay::{Config, Identity, Relay, RelayAddress, ServerConfig, StartError};
+use headwater_stun::attribute::XorMappedAddress;
+use headwater_stun::{Class, Message, MessageBuilder, Method, TransactionId};
+
+const LIMIT: Duration = Duration::from_secs(5);
+
+fn config() -> Config {
+    let mut turn = ServerConfig::new("example.org", [1; 32]);
+    turn.users.insert("alice".into(), "secret".into());
+    let mut config = Config::new(turn, [2; 32]);
+    config.listen.push(SocketAddr::from(([127, 0, 0, 1], 0)));
+    config
+}
+
+fn refused(change: impl FnOnce(&mut Config)) -> StartError {
+    let mut config = config();
+    change(&mut config);
+    Relay::start(config).err().expect("it cannot start")
+}
+
+#[test]
+fn what_cannot_be_had_is_named() {
+    assert!(matches!(refused(|config| config.listen.clear()), StartError::NoListener));
+    assert!(matches!(refused(|config| config.workers = 0), StartError::WorkerCount));
+    assert!(matches!(refused(|config| config.tls_listen = config.listen.clone()), StartError::NoIdentity));
+    assert!(matches!(refused(|config| config.relay_ports = 0..=9), StartError::RelayPorts));
+    let elsewhere = refused(|config| config.relay_addresses = vec!["192.0.2.1".parse().expect("an address")]);
+    assert!(elsewhere.to_string().contains("192.0.2.1"), "{elsewhere}");
+
+    let taken = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("bound");
+    let error = refused(|config| config.listen = vec![address]).to_string();
+    assert!(error.contains("UDP") && error.contains(&address.to_string()), "{error}");
+}
+
+#[test]
+fn addresses_behind_a_nat_have_two_sides() {
+    assert!("203.0.113.7/10.0.0.5".parse::<RelayAddress>().is_ok());
+    for wrong in ["", "203.0.113.7/::1", "0.0.0.0", "203.0.113.7/0.0.0.0", "host"] {
+        assert!(wrong.parse::<RelayAddress>().is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn binding_requests_are_answered_whichever_worker_they_come_to() {
+    for workers in [1, 3] {
+        let mut config = config();
+        config.workers = workers;
+        let relay = Relay::start(config).expect("it starts");
+        let server = relay.local_addrs()[0];
+        for last in 1..=8 {
+            let socket = UdpSocket::bind((Ipv4Addr::new(127, 0, 3, last), 0)).expect("a socket");
+            socket.set_read_timeout(Some(LIMIT)).expect("a limit");
+            let mut request = Vec::new();
+            let id = TransactionId::new([last; 12]);
+            MessageBuilder::request(Method::BINDING, id, &mut request).fingerprint();
+            socket.send_to(&request, server).expect("sent");
+            let mut buffer = [0; 512];
+            let (len, from) = socket.recv_from(&mut buffer).expect("an answer");
+            assert_eq!(from, server);
+            let answer = Message::parse(&buffer[..len]).expect("STUN");
+            assert_eq!((answer.class(), answer.transaction_id()), (Class::Success, id));
+            let mapped = answer.attribute::<XorMappedAddress>().expect("proper").expect("there");
+            assert_eq!(mapped.0, socket.local_addr().expect("bound"));
+        }
+        assert_eq!(relay.counters().allocations, 0);
+        relay.shutdown(LIMIT);
+    }
+}
+
+#[test]
+fn a_connection_that_speaks_something_else_is_closed() {
+    let relay = Relay::start(config()).expect("it starts");
+    let mut stream = TcpStream::connect(relay.local_addrs()[0]).expect("connected");
+    stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n").expect("sent");
+    let ended = stream.read(&mut [0; 16]);
+    let is_reset = |error: std::io::Error| error.kind() == std::io::ErrorKind::ConnectionReset;
+    assert!(matches!(ended, Ok(0)) || ended.is_err_and(is_reset));
+}
+
+#[test]
+fn what_is_no_certificate_is_refused() {
+    let wrong = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (certificates, key) in [("", ""), (wrong, ""), (wrong, wrong)] {
+        assert!(Identity::from_pem(certificates, key).is_err());
+    }
+}
