@@ -2,6 +2,7 @@
 
 mod admission;
 mod associations;
+mod clock;
 mod config;
 mod counters;
 mod identity;
@@ -21,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 pub use config::{
     COALESCE, Config, DEFAULT_RELAY_PORTS, Limits, MAX_COALESCE, MAX_RELAY_ADDRESSES, MAX_WORKERS,
@@ -108,8 +109,8 @@ impl Relay {
         let most = config.turn.per_user.allocations.filter(|_| config.workers > 1);
         let ledger = most.map(|most| Arc::new(Ledger::new(most)));
         let mut seeds = ChaCha20Rng::from_seed(config.seed);
-        let now = Instant::now();
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = clock::now();
+        let unix = clock::unix();
         let mut started = Self { shared, local, workers: Vec::new(), threads: Mutex::default() };
         for (index, sockets) in listeners.into_iter().enumerate() {
             let mut seed = || {
@@ -190,9 +191,9 @@ impl Relay {
 
     /// Makes no more allocations, waits until those that there are have ended or `deadline` is over, and ends.
     pub fn shutdown(&self, deadline: Duration) {
-        let until = Instant::now() + deadline;
+        let until = clock::now() + deadline;
         self.tell(|| Command::Stop(until));
-        while self.shared.running.load(Ordering::Acquire) > 0 && Instant::now() < until + LOOK * 20 {
+        while self.shared.running.load(Ordering::Acquire) > 0 && clock::now() < until + LOOK * 20 {
             thread::sleep(LOOK);
         }
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));

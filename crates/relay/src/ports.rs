@@ -100,8 +100,8 @@ impl Ports {
             !is_set(taken, port)
                 && match want {
                     Want::Any => true,
-                    Want::Even => port % 2 == 0,
-                    Want::Pair => port % 2 == 0 && port < high && !is_set(taken, port + 1),
+                    Want::Even => port.is_multiple_of(2),
+                    Want::Pair => port.is_multiple_of(2) && port < high && !is_set(taken, port + 1),
                 }
         };
         // A whole number below `count`, which is at most 65,536, above `low`: no more than `high`.

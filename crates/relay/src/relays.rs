@@ -237,7 +237,7 @@ impl Relays {
             let _ = socket.set_dont_fragment(is_ipv6, true);
         }
         let mut sent = socket.send(run.peer, parts);
-        let is_old_news = sent.as_ref().is_err_and(|error| is_old_news(error));
+        let is_old_news = sent.as_ref().is_err_and(is_old_news);
         if is_old_news {
             // What ICMP said of an earlier one; this one has not been sent.
             sent = socket.send(run.peer, parts);

@@ -2,6 +2,7 @@
 
 mod dtls;
 mod events;
+mod links;
 mod tcp;
 
 use std::io;
@@ -14,16 +15,16 @@ use headwater_stun::{Datagram, Transmit, Transport};
 use headwater_turn::Server;
 use headwater_turn::attribute::Icmp;
 use headwater_udp::{Batch, PeerBatch};
-use mio::event::Event as Readiness;
 use mio::{Events, Poll, Registry};
 
 use crate::associations::Associations;
+use crate::clock;
 use crate::counters::Counters;
 use crate::ledger::Charges;
 use crate::outbox::{Outbox, Port};
 use crate::relays::{Relays, Run};
 use crate::streams::Streams;
-use crate::token::{self, Kind};
+use crate::token::Kind;
 use crate::{Identity, Limits, Shared};
 
 /// Events of the poll taken in one turn.
@@ -123,7 +124,7 @@ impl Worker {
                 break;
             }
             let Self { core, rooms, .. } = &mut self;
-            core.now = Instant::now();
+            core.now = clock::now();
             core.taken = 0;
             let mut has_commands = false;
             for event in &events {
@@ -186,59 +187,18 @@ impl Core {
         let handshakes = self.associations.as_ref().is_some_and(Associations::has_handshakes);
         let tick = (handshakes || self.streams.has_held).then_some(self.next_tick);
         let due = self.server.poll_timeout().into_iter().chain(self.stop).chain(tick).min();
-        due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(Instant::now())).min(LONGEST_SLEEP)
+        due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(clock::now())).min(LONGEST_SLEEP)
     }
 
     /// Under load, lets datagrams gather for the next turn: a call that finds several costs little more than one that finds
     /// one, and who is woken for several at once is woken less often. A turn with little to do is not waited after.
     fn pace(&self) {
         if self.taken >= PACED && self.stop.is_none() {
-            let rest = (self.now + self.coalesce).saturating_duration_since(Instant::now());
+            let rest = (self.now + self.coalesce).saturating_duration_since(clock::now());
             if !rest.is_zero() {
                 std::thread::sleep(rest);
             }
         }
-    }
-
-    /// Notes what an event of the poll says.
-    fn note(&mut self, event: &Readiness) -> Kind {
-        let kind = token::kind(event.token());
-        match kind {
-            Kind::Port(index) => {
-                if let Some(port) = self.outbox.ports.get_mut(index) {
-                    port.is_readable = true;
-                }
-            }
-            Kind::Relay(index) => {
-                self.relays.note_readable(index);
-                if event.is_error() {
-                    self.relays.note_failed(index);
-                }
-            }
-            Kind::Door(index) => {
-                if let Some(door) = self.streams.doors.get_mut(index) {
-                    door.is_readable = true;
-                }
-            }
-            Kind::Stream(index) => {
-                if let Some(stream) = self.streams.clients.get_mut(index) {
-                    let is_readable = event.is_readable() || event.is_read_closed() || event.is_error();
-                    stream.pipe.is_readable |= is_readable;
-                    if is_readable {
-                        self.streams.list_client(index);
-                    }
-                    if event.is_writable() {
-                        self.streams.mark_client(index);
-                    }
-                }
-            }
-            Kind::Peer(index) => {
-                let is_readable = event.is_readable() || event.is_read_closed() || event.is_error();
-                self.note_link(index, is_readable, event.is_writable());
-            }
-            Kind::Waker => {}
-        }
-        kind
     }
 
     /// Reads the listeners. HOT.

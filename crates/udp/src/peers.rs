@@ -132,7 +132,7 @@ impl PeerSocket {
 
             use crate::linux::peers::set_option;
             let socket = self.io.as_fd();
-            return match (is_ipv6, dont_fragment) {
+            match (is_ipv6, dont_fragment) {
                 (false, true) => {
                     set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO)
                 }
@@ -140,7 +140,7 @@ impl PeerSocket {
                     set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)
                 }
                 (true, on) => set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, on.into()),
-            };
+            }
         }
         #[cfg(not(target_os = "linux"))]
         {

@@ -3,10 +3,54 @@
 use headwater_stun::Transmit;
 use headwater_turn::{EndReason, Event, FiveTuple, RelayError};
 
+use mio::event::Event as Readiness;
+
 use super::Core;
 use crate::streams::Speech;
+use crate::token::{self, Kind};
 
 impl Core {
+    /// Notes what an event of the poll says.
+    pub(super) fn note(&mut self, event: &Readiness) -> Kind {
+        let kind = token::kind(event.token());
+        match kind {
+            Kind::Port(index) => {
+                if let Some(port) = self.outbox.ports.get_mut(index) {
+                    port.is_readable = true;
+                }
+            }
+            Kind::Relay(index) => {
+                self.relays.note_readable(index);
+                if event.is_error() {
+                    self.relays.note_failed(index);
+                }
+            }
+            Kind::Door(index) => {
+                if let Some(door) = self.streams.doors.get_mut(index) {
+                    door.is_readable = true;
+                }
+            }
+            Kind::Stream(index) => {
+                if let Some(stream) = self.streams.clients.get_mut(index) {
+                    let is_readable = event.is_readable() || event.is_read_closed() || event.is_error();
+                    stream.pipe.is_readable |= is_readable;
+                    if is_readable {
+                        self.streams.list_client(index);
+                    }
+                    if event.is_writable() {
+                        self.streams.mark_client(index);
+                    }
+                }
+            }
+            Kind::Peer(index) => {
+                let is_readable = event.is_readable() || event.is_read_closed() || event.is_error();
+                self.note_link(index, is_readable, event.is_writable());
+            }
+            Kind::Waker => {}
+        }
+        kind
+    }
+
     /// Lets the server say all it has to say.
     pub(super) fn drain(&mut self) {
         loop {
