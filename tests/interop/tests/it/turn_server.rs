@@ -165,10 +165,9 @@ fn mobility_over_udp_and_tcp() {
 }
 
 #[test]
-fn tcp_relays_active_and_passive_and_with_tls() {
-    isolated_once(|| {
-        all_of(&[&["-T", "127.0.0.1"], &["-T", "-P", "127.0.0.1"], &["-T", "-S", "-p", "5349", "127.0.0.1"]]);
-    });
+fn tcp_relays_in_the_clear_and_with_tls() {
+    // Not passive ones (-P): there half of the client's pairs wait for the other half, at coturn's own server as well.
+    isolated_once(|| all_of(&[&["-T", "127.0.0.1"], &["-T", "-S", "-p", "5349", "127.0.0.1"]]));
 }
 
 #[test]
