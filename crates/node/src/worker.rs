@@ -177,7 +177,8 @@ impl Worker {
             // It has worked before, with the same settings.
             self.turn = (self.make_turn)(self.inner.started, self.restarts).unwrap_or_default();
             self.connections.clear();
-            self.deliveries.clear();
+            let lost = self.deliveries.drain(..).count();
+            self.inner.workers()[self.index].strays.fetch_sub(lost, Ordering::Relaxed);
             self.sessions.clear();
             self.by_peer.clear();
             self.outbox.clear();
@@ -254,10 +255,8 @@ impl Worker {
                 Ok(Message::Stray(stray)) => self.handle_stray(stray),
                 Ok(Message::News { from, news }) => self.handle_news(from, news),
                 Ok(Message::Learn { path, worker }) => self.strays.learn(self.now, path, worker),
-                Ok(Message::Deliver(stray)) => {
-                    self.inner.workers()[self.index].strays.fetch_sub(1, Ordering::Relaxed);
-                    self.deliveries.push_back(stray);
-                }
+                // Counted among the strays until it is sent: that bounds the queue.
+                Ok(Message::Deliver(stray)) => self.deliveries.push_back(stray),
                 Ok(Message::Stream(id, news)) => {
                     self.now = clock::now();
                     self.handle_stream(id, news);

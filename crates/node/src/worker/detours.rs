@@ -1,5 +1,7 @@
 //! What is sent by another way than our own sockets: over connections, through allocations, by other workers.
 
+use std::sync::atomic::Ordering;
+
 use headwater_sfu::{Path, Transmit, Transport};
 
 use super::Worker;
@@ -29,6 +31,7 @@ impl Worker {
             return true;
         }
         let Some(Stray { path, contents, .. }) = self.deliveries.pop_front() else { return false };
+        self.inner.workers()[self.index].strays.fetch_sub(1, Ordering::Relaxed);
         let transmit = Transmit::new(path.transport, path.local, path.remote, contents.len());
         self.send_here(&transmit, &contents);
         true
