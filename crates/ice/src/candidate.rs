@@ -185,7 +185,7 @@ impl Candidate {
             IpAddr::V4(ip) => add(&ip.octets()),
             IpAddr::V6(ip) => add(&ip.octets()),
         };
-        let base = self.base().or(self.socket_addr());
+        let base = self.base().or_else(|| self.socket_addr());
         base.into_iter().for_each(|it| add_ip(it.ip()));
         server.into_iter().for_each(|it| add_ip(it.0));
         add(self.kind.name().as_bytes());

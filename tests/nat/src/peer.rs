@@ -276,7 +276,7 @@ impl Peer {
         let transport = relay.transport;
         match (relay.handle(now, contents), relay.allocated()) {
             (Came::Allocated(allocated), _) => {
-                self.found(relayed_candidate(self.services[0].ip(), transport, allocated))
+                self.found(relayed_candidate(self.services[0].ip(), transport, allocated));
             }
             (Came::Data { peer, contents }, Some(Allocated { relayed, .. })) => {
                 self.take(now, Path::new(Transport::Udp, relayed, peer), &contents);

@@ -6,7 +6,8 @@
 //! two round trips and no less than half an RTO, and all else stay out. So a quiet session never moves while its path
 //! answers; one that is dead is left some 4 s after its stream has ended, or a second after the next consent check.
 //! Other valid pairs are checked then, best first; the first that answers takes over, or the one that the peer was last
-//! seen on: it may have a new address and not know. With no other pair there is nothing to doubt: consent decides.
+//! seen on: it may have a new address and not know. (RFC 7675 §5.1 wants 4 s between consent checks. These are four at
+//! most, for a path that nobody is sure of, and stop there.) With no other pair there is nothing to doubt: consent decides.
 
 use std::time::Instant;
 

@@ -62,7 +62,9 @@ fn priorities_beyond_the_largest_do_no_harm() {
     let line = |ip: &str| format!("1 1 udp 4294967295 {ip} 5000 typ host");
     peer.agent().add_local_candidate(line("192.0.2.1").parse().expect("a candidate")).expect("room");
     peer.signal(2, &[]);
-    peer.agent().add_remote_candidate(line("192.0.2.2").parse().expect("a candidate")).expect("room");
+    for ip in ["192.0.2.2", "192.0.2.3"] {
+        peer.agent().add_remote_candidate(line(ip).parse().expect("a candidate")).expect("room");
+    }
     assert!(peer.agent().poll_transmit(Instant::now(), &mut Vec::new()).is_some());
 }
 
