@@ -82,14 +82,17 @@ impl Agent {
             .max_by_key(|it| it.1);
         let round_trip = checklist.by_path(&selected).and_then(|id| checklist.get(id)?.round_trip);
         let wait = round_trip.map_or(self.rto, |it| (self.rto / 2).max(2 * it));
-        match consent.as_ref()?.unanswered_since(sign) {
+        match consent.as_ref().filter(|it| it.is_for(selected))?.unanswered_since(sign) {
             None if newer.is_some() || (valid.is_stream() && valid.received == sign) => {
                 Some((Doubt::Ask, sign + STREAM_SILENCE))
             }
             None => None,
             Some((times, last)) if times < ASKED => Some((Doubt::Ask, last + wait)),
             Some((_, last)) => {
-                let is_unasked = |pair: &&CandidatePair| matches!(pair.state, State::Succeeded { at, nominating: None } if at <= last);
+                let is_unasked = |pair: &&CandidatePair| match pair.state {
+                    State::Succeeded { at, nominating: None } => at <= last,
+                    _ => false,
+                };
                 let next =
                     || others().find(is_unasked).map(|pair| (Doubt::Check(pair.id), checklist.paced()));
                 let (doubt, at) = newer.map(|(id, _)| (Doubt::Move(id), self.now)).or_else(next)?;
