@@ -55,6 +55,8 @@ use crate::worker::{Command, Core, Worker};
 const WANTED_FILES: u64 = 131_072;
 /// Clients that may wait to be accepted.
 const BACKLOG: i32 = 1024;
+/// Ports tried where any will do: somebody may have what UDP is given for TCP.
+const TRIES: usize = 16;
 /// How often `shutdown` looks whether the workers have ended.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -239,15 +241,9 @@ fn listeners(config: &Config) -> Result<(Vec<Vec<Listener>>, Vec<SocketAddr>), S
     let mut locals = Vec::new();
     for (mut local, is_plain, is_secure) in wanted {
         for sockets in &mut all {
-            let mut options = Options::default();
-            options.reuse_port = config.workers > 1;
-            options.segmentation = config.segmentation;
-            let refused =
-                |transport, address| move |error: io::Error| StartError::Listen { transport, address, error };
-            let udp = Socket::bind(local, &options).map_err(refused("UDP", local))?;
+            let (udp, tcp) = both(local, config)?;
             // The port that the first one got is that of all.
             local = udp.local_addr();
-            let tcp = listen(local, config.workers > 1).map_err(refused("TCP", local))?;
             sockets.push(Listener { udp, tcp, is_plain, is_secure });
         }
         // A client's other sockets must come to where its allocation is: one for a kept port, its data connections.
@@ -261,6 +257,27 @@ fn listeners(config: &Config) -> Result<(Vec<Vec<Listener>>, Vec<SocketAddr>), S
         locals.push(local);
     }
     Ok((all, locals))
+}
+
+/// UDP and TCP at one port; where any will do, one that both can have.
+fn both(address: SocketAddr, config: &Config) -> Result<(Socket, TcpListener), StartError> {
+    let mut options = Options::default();
+    options.reuse_port = config.workers > 1;
+    options.segmentation = config.segmentation;
+    let mut tries = if address.port() == 0 { TRIES } else { 1 };
+    loop {
+        let udp = Socket::bind(address, &options).map_err(|error| StartError::Listen {
+            transport: "UDP",
+            address,
+            error,
+        })?;
+        let address = udp.local_addr();
+        match listen(address, options.reuse_port) {
+            Ok(tcp) => return Ok((udp, tcp)),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 1 => tries -= 1,
+            Err(error) => return Err(StartError::Listen { transport: "TCP", address, error }),
+        }
+    }
 }
 
 fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
