@@ -34,7 +34,8 @@ struct Association {
 
 /// All DTLS clients of one worker.
 pub(crate) struct Associations {
-    config: Arc<Config>,
+    /// `None`: the certificate is not one for DTLS, and no association is begun.
+    config: Option<Arc<Config>>,
     rng: ChaCha20Rng,
     most: usize,
     all: Slab<Association>,
@@ -45,23 +46,31 @@ pub(crate) struct Associations {
 }
 
 impl Associations {
-    pub(crate) fn new(certificate: Certificate, rng: ChaCha20Rng, most: usize) -> Self {
-        let mut config = Config::new(certificate);
-        // Clients are known by their credentials inside.
-        config.danger_accept_any_certificate = true;
-        config.require_cookie = true;
-        config.srtp_profiles = Vec::new();
-        config.handshake_timeout = HANDSHAKE_TIMEOUT;
-        let config = Arc::new(config);
-        Self {
-            config,
+    pub(crate) fn new(certificate: Option<Certificate>, rng: ChaCha20Rng, most: usize) -> Self {
+        let mut associations = Self {
+            config: None,
             rng,
             most,
             all: Slab::new(),
             by_path: HashMap::new(),
             begun: VecDeque::new(),
             handshakes: 0,
-        }
+        };
+        associations.set_certificate(certificate);
+        associations
+    }
+
+    /// What associations are begun with from here on; those that there are keep theirs.
+    pub(crate) fn set_certificate(&mut self, certificate: Option<Certificate>) {
+        self.config = certificate.map(|certificate| {
+            let mut config = Config::new(certificate);
+            // Clients are known by their credentials inside.
+            config.danger_accept_any_certificate = true;
+            config.require_cookie = true;
+            config.srtp_profiles = Vec::new();
+            config.handshake_timeout = HANDSHAKE_TIMEOUT;
+            Arc::new(config)
+        });
     }
 
     pub(crate) const fn is_record(first: u8) -> bool {
@@ -112,6 +121,7 @@ impl Associations {
         if records.first() != Some(&HANDSHAKE) || self.all.len() >= self.most {
             return None;
         }
+        let config = Arc::clone(self.config.as_ref()?);
         while self.handshakes >= MOST_HANDSHAKES || self.begun.len() >= 2 * MOST_HANDSHAKES {
             let oldest = self.begun.pop_front()?;
             let is_begun = self.by_path.get(&oldest).is_some_and(|index| !self.all[*index].is_connected);
@@ -121,7 +131,7 @@ impl Associations {
         }
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
-        let dtls = Connection::new(Arc::clone(&self.config), Role::Server, Vec::new(), seed, now).ok()?;
+        let dtls = Connection::new(config, Role::Server, Vec::new(), seed, now).ok()?;
         let index =
             self.all.insert(Association { path, dtls, is_connected: false, bare_since: now, heard: now });
         self.by_path.insert(path, index);

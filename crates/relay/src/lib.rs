@@ -134,9 +134,10 @@ impl Relay {
                 doors.push(Door { io: tcp, is_plain, is_secure, is_readable: true });
             }
             let mut rng = || ChaCha20Rng::from_seed(seed());
-            let certificate = config.identity.as_ref().and_then(|identity| identity.dtls.clone());
-            let associations = certificate
-                .map(|certificate| Associations::new(certificate, rng(), config.limits.associations));
+            let associations = config
+                .identity
+                .as_ref()
+                .map(|identity| Associations::new(identity.dtls.clone(), rng(), config.limits.associations));
             let core = Core {
                 index,
                 shared: Arc::clone(&started.shared),
@@ -184,6 +185,12 @@ impl Relay {
         let mut sum = Counters::default();
         self.shared.boards.iter().for_each(|board| board.add_to(&mut sum));
         sum
+    }
+
+    /// Uses another certificate for TLS and DTLS connections that begin from now on; those that there are keep theirs.
+    /// Without [`Config::tls_listen`] it does nothing.
+    pub fn set_identity(&self, identity: &Identity) {
+        self.tell(|| Command::Identity(identity.clone()));
     }
 
     /// From now on no allocation is made; those that there are go on until their clients end them.
