@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, slice, thread};
 
 use headwater_node::MAX_WORKERS;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -155,22 +156,15 @@ pub(crate) enum ConfigError {
     Invalid { key: &'static str, message: String },
 }
 
-fn invalid(key: &'static str, message: impl Into<String>) -> ConfigError {
+pub(crate) fn invalid(key: &'static str, message: impl Into<String>) -> ConfigError {
     ConfigError::Invalid { key, message: message.into() }
 }
 
 impl Config {
     /// Reads the file that the options name and puts all sources together.
     pub(crate) fn load(options: Options) -> Result<Self, ConfigError> {
-        let file = match &options.config {
-            None => File::default(),
-            Some(path) => {
-                let text = fs::read_to_string(path)
-                    .map_err(|error| ConfigError::Unreadable { path: path.clone(), error })?;
-                parse(path, &text)?
-            }
-        };
-        Self::merge(options, file)
+        let file = options.config.as_deref().map(read).transpose()?;
+        Self::merge(options, file.unwrap_or_default())
     }
 
     fn merge(options: Options, file: File) -> Result<Self, ConfigError> {
@@ -312,8 +306,15 @@ struct Printed {
     ice_servers: Vec<IceServer>,
 }
 
+/// Reads a TOML file.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+    let text =
+        fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+    parse(path, &text)
+}
+
 /// The error names the key and the line, but does not quote the line: it may hold a token.
-fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
+pub(crate) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
     toml::from_str(text).map_err(|error| {
         let line = error.span().and_then(|span| text.get(..span.start)).map_or_else(String::new, |before| {
             format!(", line {}", before.bytes().filter(|byte| *byte == b'\n').count() + 1)
