@@ -3,6 +3,7 @@
 mod choices;
 mod options;
 mod tls;
+mod turns_at;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
@@ -17,6 +18,7 @@ use thiserror::Error;
 pub(crate) use choices::{DtlsMode, TakeoverRule, TlsMode};
 pub(crate) use options::{Action, Cli, Options};
 pub(crate) use tls::{AcmeSettings, Tls};
+pub(crate) use turns_at::TurnsAt;
 
 use tls::TlsChoice;
 
@@ -52,6 +54,8 @@ struct File {
     portable: Option<bool>,
     #[serde(alias = "no-turn")]
     no_turn: Option<bool>,
+    #[serde(alias = "turns-at")]
+    turns_at: Option<TurnsAt>,
     #[serde(alias = "tls-cert")]
     tls_cert: Option<PathBuf>,
     #[serde(alias = "tls-key")]
@@ -139,6 +143,7 @@ pub(crate) struct Config {
     pub(crate) no_gso: bool,
     pub(crate) portable: bool,
     pub(crate) no_turn: bool,
+    pub(crate) turns_at: Option<TurnsAt>,
     pub(crate) tls: Tls,
     pub(crate) log: String,
     pub(crate) limits: Limits,
@@ -189,6 +194,7 @@ impl Config {
             no_gso: options.no_gso.or(file.no_gso).unwrap_or(false),
             portable: options.portable.or(file.portable).unwrap_or(false),
             no_turn: options.no_turn.or(file.no_turn).unwrap_or(false),
+            turns_at: options.turns_at.or(file.turns_at),
             tls,
             log: options.log.or(file.log).unwrap_or_else(|| DEFAULT_LOG.to_owned()),
             limits: file.limits,
@@ -210,6 +216,14 @@ impl Config {
         }
         if self.advertise.iter().any(String::is_empty) {
             return Err(invalid("advertise", "an address is empty"));
+        }
+        if let Some(at) = &self.turns_at {
+            if self.no_turn {
+                return Err(invalid("turns_at", "needs the TURN server that no_turn leaves out"));
+            }
+            if at.port.is_none() && self.tls == Tls::Off {
+                return Err(invalid("turns_at", "needs a port: there is no TLS at ours"));
+            }
         }
         let limits = [
             ("limits.streams", self.limits.streams),
@@ -272,6 +286,7 @@ impl Config {
             no_gso: self.no_gso,
             portable: self.portable,
             no_turn: self.no_turn,
+            turns_at: self.turns_at.clone(),
             tls,
             log: self.log.clone(),
             limits: self.limits.clone(),
@@ -299,6 +314,7 @@ struct Printed {
     no_gso: bool,
     portable: bool,
     no_turn: bool,
+    turns_at: Option<TurnsAt>,
     #[serde(flatten)]
     tls: TlsChoice,
     log: String,
