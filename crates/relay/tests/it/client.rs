@@ -18,27 +18,27 @@ use super::LIMIT;
 const LOOK: Duration = Duration::from_millis(10);
 
 /// A client over UDP, with DTLS or without.
-pub struct UdpClient {
+pub(crate) struct UdpClient {
     socket: UdpSocket,
     local: SocketAddr,
     server: SocketAddr,
     client: Client,
     dtls: Option<Connection>,
     /// SHA-256 of the server's certificate.
-    pub shown: Option<Vec<u8>>,
+    pub(crate) shown: Option<Vec<u8>>,
     events: Vec<ClientEvent>,
     /// What peers have sent.
-    pub data: Vec<(SocketAddr, Vec<u8>)>,
+    pub(crate) data: Vec<(SocketAddr, Vec<u8>)>,
 }
 
 impl UdpClient {
     /// Alice's, from this address.
-    pub fn new(ip: impl Into<IpAddr>, relay: &Relay) -> Self {
+    pub(crate) fn new(ip: impl Into<IpAddr>, relay: &Relay) -> Self {
         Self::of(ip, relay, "alice")
     }
 
     /// This user's; passwords are all the same.
-    pub fn of(ip: impl Into<IpAddr>, relay: &Relay, user: &str) -> Self {
+    pub(crate) fn of(ip: impl Into<IpAddr>, relay: &Relay, user: &str) -> Self {
         let socket = UdpSocket::bind((ip.into(), 0)).expect("a socket");
         socket.set_read_timeout(Some(LOOK)).expect("a limit");
         let (local, server) = (socket.local_addr().expect("bound"), relay.local_addrs()[0]);
@@ -48,14 +48,14 @@ impl UdpClient {
     }
 
     /// The same with DTLS around.
-    pub fn secured(mut self) -> Self {
+    pub(crate) fn secured(mut self) -> Self {
         self.dtls = Some(association(seed(self.local)));
         self.until("a DTLS connection", |client| client.shown.is_some().then_some(()));
         self
     }
 
     /// Sends what there is to send and takes what comes, for a little while.
-    pub fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         let now = Instant::now();
         if let Some(dtls) = &mut self.dtls
             && dtls.poll_timeout().is_some_and(|due| due <= now)
@@ -123,7 +123,7 @@ impl UdpClient {
 
     /// Goes on until there is something.
     #[track_caller]
-    pub fn until<T>(&mut self, what: &str, mut found: impl FnMut(&mut Self) -> Option<T>) -> T {
+    pub(crate) fn until<T>(&mut self, what: &str, mut found: impl FnMut(&mut Self) -> Option<T>) -> T {
         let end = Instant::now() + LIMIT;
         loop {
             if let Some(found) = found(self) {
@@ -136,36 +136,36 @@ impl UdpClient {
 
     /// The next event of which `pick` makes something; those before it are forgotten.
     #[track_caller]
-    pub fn event<T>(&mut self, what: &str, pick: impl Fn(&ClientEvent) -> Option<T>) -> T {
+    pub(crate) fn event<T>(&mut self, what: &str, pick: impl Fn(&ClientEvent) -> Option<T>) -> T {
         self.until(what, |client| {
             let place = client.events.iter().position(|event| pick(event).is_some())?;
-            client.events.drain(..=place).last().and_then(|event| pick(&event))
+            client.events.drain(..=place).next_back().and_then(|event| pick(&event))
         })
     }
 
     /// The relayed address, or why there is none.
     #[track_caller]
-    pub fn allocate(&mut self) -> Result<SocketAddr, Failure> {
+    pub(crate) fn allocate(&mut self) -> Result<SocketAddr, Failure> {
         self.client.allocate(Instant::now(), AllocateOptions::default()).expect("none yet");
         self.event("an allocation", allocated)
     }
 
     /// Gives the allocation back.
     #[track_caller]
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.client.close(Instant::now());
         self.event("the end", |event| matches!(event, ClientEvent::Ended(_)).then_some(()));
     }
 
     /// A permission and a channel.
     #[track_caller]
-    pub fn bind(&mut self, peer: SocketAddr) {
+    pub(crate) fn bind(&mut self, peer: SocketAddr) {
         self.client.bind_channel(Instant::now(), peer).expect("allocated");
         self.event("a channel", |event| matches!(event, ClientEvent::ChannelBound(_)).then_some(()));
     }
 
     /// Data for a peer.
-    pub fn send(&mut self, peer: SocketAddr, data: &[u8]) {
+    pub(crate) fn send(&mut self, peer: SocketAddr, data: &[u8]) {
         let mut message = Vec::new();
         self.client.wrap(Instant::now(), peer, data, &mut message).expect("permitted");
         self.transmit(&message);
@@ -173,7 +173,7 @@ impl UdpClient {
 }
 
 /// A client over TCP with an allocation for TCP (RFC 6062).
-pub struct TcpClient {
+pub(crate) struct TcpClient {
     server: SocketAddr,
     client: Client,
     control: TcpStream,
@@ -182,7 +182,7 @@ pub struct TcpClient {
 
 impl TcpClient {
     /// Connects and allocates. Gives the relayed address as well.
-    pub fn allocate(relay: &Relay) -> (Self, SocketAddr) {
+    pub(crate) fn allocate(relay: &Relay) -> (Self, SocketAddr) {
         let server = relay.local_addrs()[0];
         let control = TcpStream::connect(server).expect("connected");
         control.set_read_timeout(Some(LOOK)).expect("a limit");
@@ -198,13 +198,13 @@ impl TcpClient {
     }
 
     /// Lets peers of this address connect.
-    pub fn permit(&mut self, peer: IpAddr) {
+    pub(crate) fn permit(&mut self, peer: IpAddr) {
         self.client.permit(Instant::now(), peer).expect("allocated");
         self.event("a permission", |event| matches!(event, ClientEvent::Permitted(_)).then_some(()));
     }
 
     /// Has the server connect to a peer, and gives the connection that carries its bytes.
-    pub fn connect(&mut self, peer: SocketAddr) -> TcpStream {
+    pub(crate) fn connect(&mut self, peer: SocketAddr) -> TcpStream {
         self.client.connect(Instant::now(), peer).expect("allocated");
         let id = self.event("a connection", |event| match event {
             ClientEvent::Connected(_, id) => Some(*id),
@@ -215,7 +215,7 @@ impl TcpClient {
     }
 
     /// Waits for a peer, and gives the connection that carries its bytes.
-    pub fn accept(&mut self) -> TcpStream {
+    pub(crate) fn accept(&mut self) -> TcpStream {
         let id = self.event("a peer", |event| match event {
             ClientEvent::PeerConnected(_, id) => Some(*id),
             _ => None,
@@ -285,7 +285,7 @@ fn allocated(event: &ClientEvent) -> Option<Result<SocketAddr, Failure>> {
 }
 
 /// The client's side of an association.
-pub fn association(seed: [u8; 32]) -> Connection {
+pub(crate) fn association(seed: [u8; 32]) -> Connection {
     let mut config = headwater_dtls::Config::new(Certificate::generate().expect("a certificate"));
     config.danger_accept_any_certificate = true;
     config.srtp_profiles = Vec::new();

@@ -24,7 +24,9 @@ fn a_user_has_no_more_allocations_than_it_may_whatever_its_addresses_and_workers
             config.turn.per_user.allocations = Some(4);
         });
         let mut clients: Vec<_> = (1..=4).map(|last| UdpClient::new([127, 0, 4, last], &relay)).collect();
-        clients.iter_mut().for_each(|client| drop(client.allocate().expect("allocated")));
+        for client in &mut clients {
+            client.allocate().expect("allocated");
+        }
         let mut more: Vec<_> = (5..=8).map(|last| UdpClient::new([127, 0, 4, last], &relay)).collect();
         for client in &mut more {
             assert_eq!(client.allocate(), Err(Failure::Refused(486)), "{workers} workers");
@@ -63,7 +65,9 @@ fn a_user_sends_no_faster_than_it_may_with_all_its_allocations_together() {
     let relay = start(|config| config.turn.per_user.bits_per_second = Some(80_000));
     let begun = Instant::now();
     let mut clients = [1, 2].map(|last| UdpClient::new([127, 0, 4, 30 + last], &relay));
-    clients.iter_mut().for_each(|client| drop(client.allocate().expect("allocated")));
+    for client in &mut clients {
+        client.allocate().expect("allocated");
+    }
     let first = arrived(&mut clients[0], 50);
     let second = arrived(&mut clients[1], 50);
     let most = 11 + begun.elapsed().as_secs() as usize * 10 + 10;
