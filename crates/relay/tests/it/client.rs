@@ -48,10 +48,36 @@ impl UdpClient {
     }
 
     /// The same with DTLS around.
-    pub(crate) fn secured(mut self) -> Self {
+    pub(crate) fn secured(self) -> Self {
+        let mut client = self.begin();
+        client.connect();
+        client
+    }
+
+    /// Has a DTLS connection to make, and says nothing yet.
+    pub(crate) fn begin(mut self) -> Self {
         self.dtls = Some(association(seed(self.local)));
-        self.until("a DTLS connection", |client| client.shown.is_some().then_some(()));
         self
+    }
+
+    /// Sends one flight of the handshake and waits for something to come back, which is not answered yet.
+    #[track_caller]
+    pub(crate) fn exchange(&mut self) {
+        self.flush();
+        let end = Instant::now() + LIMIT;
+        while self.socket.peek(&mut [0; 1]).is_err() {
+            assert!(Instant::now() < end, "no answer to a flight");
+        }
+        let mut buffer = [0; 65_536];
+        let len = self.socket.recv(&mut buffer).expect("peeked at");
+        let dtls = self.dtls.as_mut().expect("begun");
+        let _ = dtls.handle_datagram(Instant::now(), &buffer[..len]);
+    }
+
+    /// Goes on until it is connected.
+    #[track_caller]
+    pub(crate) fn connect(&mut self) {
+        self.until("a DTLS connection", |client| client.shown.is_some().then_some(()));
     }
 
     /// Sends what there is to send and takes what comes, for a little while.
