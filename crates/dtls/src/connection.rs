@@ -332,6 +332,17 @@ impl Connection {
         matches!(self.phase, Phase::Established(_))
     }
 
+    /// As a server: whether a hello of the client was taken. With [`Config::require_cookie`] it has then shown that it gets
+    /// what is sent to its address.
+    #[must_use]
+    pub fn has_taken_hello(&self) -> bool {
+        match &self.phase {
+            Phase::Handshake(handshake) => !matches!(handshake.side, Side::Offer(_) | Side::Accept(_)),
+            Phase::Established(_) => true,
+            Phase::Closed => false,
+        }
+    }
+
     /// Whether the peer may be connected before we are: its data, or SRTP, may then come right behind what we still need of
     /// its handshake. So it is for a server of DTLS 1.3 and a client of 1.2.
     #[must_use]

@@ -22,8 +22,8 @@ const MAX_OUTBOUND: usize = 1 << 20;
 const FULL: usize = 128 << 10;
 /// Below this it goes on.
 const ROOMY: usize = 32 << 10;
-/// Bytes that [`Stream::pull`] gives at a time.
-pub const MAX_PULLED: usize = 64 << 10;
+/// Bytes that [`Stream::pull`] gives at a time: what is pulled waits for a slow connection, and cannot be taken back.
+pub const MAX_PULLED: usize = 16 << 10;
 
 /// What a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

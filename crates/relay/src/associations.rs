@@ -10,7 +10,10 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
 use slab::Slab;
 
-/// Associations that are being made, of one worker. Beyond, the oldest one is given up: anybody can begin one.
+/// Clients of one worker that have not sent our cookie back, at some 3 KiB each. Beyond, the oldest one is given up: anybody can
+/// say hello in anybody's name.
+const MOST_HELLOS: usize = 4_000;
+/// Those that have, and are not connected yet. Beyond, the oldest one is given up.
 const MOST_HANDSHAKES: usize = 1_000;
 /// How long one may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,42 +29,80 @@ pub(crate) type Path = (SocketAddr, SocketAddr);
 struct Association {
     path: Path,
     dtls: Connection,
-    is_connected: bool,
+    stage: Stage,
     /// Since when it has had no allocation.
     bare_since: Instant,
     heard: Instant,
 }
 
+/// How far a client has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It may be anybody.
+    Hello,
+    /// It gets what is sent to its address.
+    Handshake,
+    Connected,
+}
+
+/// Those at one stage.
+struct Unfinished {
+    stage: Stage,
+    most: usize,
+    count: usize,
+    /// Oldest first; some have since gone on or ended.
+    paths: VecDeque<Path>,
+}
+
+impl Unfinished {
+    const fn new(stage: Stage, most: usize) -> Self {
+        Self { stage, most, count: 0, paths: VecDeque::new() }
+    }
+
+    fn add(&mut self, path: Path) {
+        self.paths.push_back(path);
+        self.count += 1;
+    }
+}
+
 /// All DTLS clients of one worker.
 pub(crate) struct Associations {
-    config: Arc<Config>,
+    /// `None`: the certificate is not one for DTLS, and no association is begun.
+    config: Option<Arc<Config>>,
     rng: ChaCha20Rng,
     most: usize,
     all: Slab<Association>,
     by_path: HashMap<Path, usize>,
-    /// Those that were begun, oldest first; some have since connected or ended.
-    begun: VecDeque<Path>,
-    handshakes: usize,
+    hellos: Unfinished,
+    handshakes: Unfinished,
 }
 
 impl Associations {
-    pub(crate) fn new(certificate: Certificate, rng: ChaCha20Rng, most: usize) -> Self {
-        let mut config = Config::new(certificate);
-        // Clients are known by their credentials inside.
-        config.danger_accept_any_certificate = true;
-        config.require_cookie = true;
-        config.srtp_profiles = Vec::new();
-        config.handshake_timeout = HANDSHAKE_TIMEOUT;
-        let config = Arc::new(config);
-        Self {
-            config,
+    pub(crate) fn new(certificate: Option<Certificate>, rng: ChaCha20Rng, most: usize) -> Self {
+        let mut associations = Self {
+            config: None,
             rng,
             most,
             all: Slab::new(),
             by_path: HashMap::new(),
-            begun: VecDeque::new(),
-            handshakes: 0,
-        }
+            hellos: Unfinished::new(Stage::Hello, MOST_HELLOS),
+            handshakes: Unfinished::new(Stage::Handshake, MOST_HANDSHAKES),
+        };
+        associations.set_certificate(certificate);
+        associations
+    }
+
+    /// What associations are begun with from here on; those that there are keep theirs.
+    pub(crate) fn set_certificate(&mut self, certificate: Option<Certificate>) {
+        self.config = certificate.map(|certificate| {
+            let mut config = Config::new(certificate);
+            // Clients are known by their credentials inside.
+            config.danger_accept_any_certificate = true;
+            config.require_cookie = true;
+            config.srtp_profiles = Vec::new();
+            config.handshake_timeout = HANDSHAKE_TIMEOUT;
+            Arc::new(config)
+        });
     }
 
     pub(crate) const fn is_record(first: u8) -> bool {
@@ -93,13 +134,20 @@ impl Associations {
         if association.dtls.handle_datagram(now, records).is_ok() {
             association.heard = now;
         }
+        if association.stage == Stage::Hello && association.dtls.has_taken_hello() {
+            self.make_room(Stage::Handshake);
+            self.leave_stage(index);
+            self.all[index].stage = Stage::Handshake;
+            self.handshakes.add(path);
+        }
         let mut is_open = true;
-        while let Some(event) = association.dtls.poll_event() {
+        while let Some(event) = self.all[index].dtls.poll_event() {
             match event {
                 Event::Connected(_) => {
-                    association.is_connected = true;
+                    self.leave_stage(index);
+                    let association = &mut self.all[index];
+                    association.stage = Stage::Connected;
                     association.bare_since = now;
-                    self.handshakes -= 1;
                 }
                 Event::Data(data) => each(data),
                 _ => is_open = false,
@@ -112,22 +160,49 @@ impl Associations {
         if records.first() != Some(&HANDSHAKE) || self.all.len() >= self.most {
             return None;
         }
-        while self.handshakes >= MOST_HANDSHAKES || self.begun.len() >= 2 * MOST_HANDSHAKES {
-            let oldest = self.begun.pop_front()?;
-            let is_begun = self.by_path.get(&oldest).is_some_and(|index| !self.all[*index].is_connected);
-            if is_begun {
+        let config = Arc::clone(self.config.as_ref()?);
+        self.make_room(Stage::Hello);
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        let dtls = Connection::new(config, Role::Server, Vec::new(), seed, now).ok()?;
+        let index =
+            self.all.insert(Association { path, dtls, stage: Stage::Hello, bare_since: now, heard: now });
+        self.by_path.insert(path, index);
+        self.hellos.add(path);
+        Some(index)
+    }
+
+    /// Those at this stage, unless it is the last.
+    const fn unfinished(&mut self, stage: Stage) -> Option<&mut Unfinished> {
+        match stage {
+            Stage::Hello => Some(&mut self.hellos),
+            Stage::Handshake => Some(&mut self.handshakes),
+            Stage::Connected => None,
+        }
+    }
+
+    /// Has the oldest give way if there are as many as may be.
+    fn make_room(&mut self, stage: Stage) {
+        while let Some(unfinished) = self.unfinished(stage)
+            && (unfinished.count >= unfinished.most || unfinished.paths.len() >= 2 * unfinished.most)
+            && let Some(oldest) = unfinished.paths.pop_front()
+        {
+            if self.is_at(oldest, stage) {
                 self.remove(oldest);
             }
         }
-        let mut seed = [0; 32];
-        self.rng.fill_bytes(&mut seed);
-        let dtls = Connection::new(Arc::clone(&self.config), Role::Server, Vec::new(), seed, now).ok()?;
-        let index =
-            self.all.insert(Association { path, dtls, is_connected: false, bare_since: now, heard: now });
-        self.by_path.insert(path, index);
-        self.begun.push_back(path);
-        self.handshakes += 1;
-        Some(index)
+    }
+
+    fn is_at(&self, path: Path, stage: Stage) -> bool {
+        self.by_path.get(&path).is_some_and(|index| self.all[*index].stage == stage)
+    }
+
+    /// It goes on, or ends.
+    fn leave_stage(&mut self, index: usize) {
+        let stage = self.all[index].stage;
+        if let Some(unfinished) = self.unfinished(stage) {
+            unfinished.count -= 1;
+        }
     }
 
     /// Appends the next datagram for a client to `buf` and returns its length.
@@ -147,16 +222,15 @@ impl Associations {
 
     /// Forgets a client.
     pub(crate) fn remove(&mut self, path: Path) {
-        if let Some(association) = self.by_path.remove(&path).and_then(|index| self.all.try_remove(index))
-            && !association.is_connected
-        {
-            self.handshakes -= 1;
+        if let Some(index) = self.by_path.remove(&path) {
+            self.leave_stage(index);
+            self.all.remove(index);
         }
     }
 
-    /// Is anything under way that has timers of its own?
+    /// Is anything under way that has timers of its own? A hello is answered once and waits.
     pub(crate) const fn has_handshakes(&self) -> bool {
-        self.handshakes > 0
+        self.handshakes.count > 0
     }
 
     /// Lets time pass, for those that are being made or for all. Returns those that have something to send, and those that
@@ -167,10 +241,13 @@ impl Associations {
             for (_, association) in &mut self.all {
                 association.handle_timeout(now, &mut talking, &mut ended);
             }
-            self.begun
-                .retain(|path| self.by_path.get(path).is_some_and(|index| !self.all[*index].is_connected));
+            let Self { all, by_path, hellos, handshakes, .. } = self;
+            for unfinished in [hellos, handshakes] {
+                let is_there = |index: &usize| all[*index].stage == unfinished.stage;
+                unfinished.paths.retain(|path| by_path.get(path).is_some_and(is_there));
+            }
         } else {
-            for path in &self.begun {
+            for path in &self.handshakes.paths {
                 if let Some(index) = self.by_path.get(path) {
                     self.all[*index].handle_timeout(now, &mut talking, &mut ended);
                 }
@@ -189,7 +266,7 @@ impl Associations {
     ) -> Vec<Path> {
         let mut stale = Vec::new();
         for (_, association) in &mut self.all {
-            if association.is_connected && has_allocation(association.path) {
+            if association.stage == Stage::Connected && has_allocation(association.path) {
                 association.bare_since = now;
             }
             let age = |since| now.saturating_duration_since(since);

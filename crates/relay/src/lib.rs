@@ -55,6 +55,8 @@ use crate::worker::{Command, Core, Worker};
 const WANTED_FILES: u64 = 131_072;
 /// Clients that may wait to be accepted.
 const BACKLOG: i32 = 1024;
+/// Ports tried where any will do: somebody may have what UDP is given for TCP.
+const TRIES: usize = 16;
 /// How often `shutdown` looks whether the workers have ended.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -132,9 +134,10 @@ impl Relay {
                 doors.push(Door { io: tcp, is_plain, is_secure, is_readable: true });
             }
             let mut rng = || ChaCha20Rng::from_seed(seed());
-            let certificate = config.identity.as_ref().and_then(|identity| identity.dtls.clone());
-            let associations = certificate
-                .map(|certificate| Associations::new(certificate, rng(), config.limits.associations));
+            let associations = config
+                .identity
+                .as_ref()
+                .map(|identity| Associations::new(identity.dtls.clone(), rng(), config.limits.associations));
             let core = Core {
                 index,
                 shared: Arc::clone(&started.shared),
@@ -182,6 +185,12 @@ impl Relay {
         let mut sum = Counters::default();
         self.shared.boards.iter().for_each(|board| board.add_to(&mut sum));
         sum
+    }
+
+    /// Uses another certificate for TLS and DTLS connections that begin from now on; those that there are keep theirs.
+    /// Without [`Config::tls_listen`] it does nothing.
+    pub fn set_identity(&self, identity: &Identity) {
+        self.tell(|| Command::Identity(identity.clone()));
     }
 
     /// From now on no allocation is made; those that there are go on until their clients end them.
@@ -239,15 +248,9 @@ fn listeners(config: &Config) -> Result<(Vec<Vec<Listener>>, Vec<SocketAddr>), S
     let mut locals = Vec::new();
     for (mut local, is_plain, is_secure) in wanted {
         for sockets in &mut all {
-            let mut options = Options::default();
-            options.reuse_port = config.workers > 1;
-            options.segmentation = config.segmentation;
-            let refused =
-                |transport, address| move |error: io::Error| StartError::Listen { transport, address, error };
-            let udp = Socket::bind(local, &options).map_err(refused("UDP", local))?;
+            let (udp, tcp) = both(local, config)?;
             // The port that the first one got is that of all.
             local = udp.local_addr();
-            let tcp = listen(local, config.workers > 1).map_err(refused("TCP", local))?;
             sockets.push(Listener { udp, tcp, is_plain, is_secure });
         }
         // A client's other sockets must come to where its allocation is: one for a kept port, its data connections.
@@ -261,6 +264,27 @@ fn listeners(config: &Config) -> Result<(Vec<Vec<Listener>>, Vec<SocketAddr>), S
         locals.push(local);
     }
     Ok((all, locals))
+}
+
+/// UDP and TCP at one port; where any will do, one that both can have.
+fn both(address: SocketAddr, config: &Config) -> Result<(Socket, TcpListener), StartError> {
+    let mut options = Options::default();
+    options.reuse_port = config.workers > 1;
+    options.segmentation = config.segmentation;
+    let mut tries = if address.port() == 0 { TRIES } else { 1 };
+    loop {
+        let udp = Socket::bind(address, &options).map_err(|error| StartError::Listen {
+            transport: "UDP",
+            address,
+            error,
+        })?;
+        let address = udp.local_addr();
+        match listen(address, options.reuse_port) {
+            Ok(tcp) => return Ok((udp, tcp)),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 1 => tries -= 1,
+            Err(error) => return Err(StartError::Listen { transport: "TCP", address, error }),
+        }
+    }
 }
 
 fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {

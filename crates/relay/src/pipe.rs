@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
+use mio::event::Event;
 use mio::net::TcpStream;
 use rustls::ServerConnection;
 
@@ -19,6 +20,9 @@ pub(crate) struct Pipe {
     sent: usize,
     /// There may be something to read.
     pub(crate) is_readable: bool,
+    /// The system has told, once, that the other end will send no more or that the connection is broken. A read that gives
+    /// the last bytes does not say so.
+    is_closed: bool,
     /// The other end will send no more.
     pub(crate) has_ended: bool,
     /// We shall send no more, once all that waits has left.
@@ -36,6 +40,7 @@ impl Pipe {
             out: Vec::new(),
             sent: 0,
             is_readable: true,
+            is_closed: false,
             has_ended: false,
             is_finishing: false,
             is_shut: false,
@@ -45,6 +50,14 @@ impl Pipe {
     /// Speaks TLS from here on.
     pub(crate) fn secure(&mut self, tls: ServerConnection) {
         self.tls = Some(Box::new(tls));
+    }
+
+    /// Notes what an event of the poll says. Returns whether there may be something to read.
+    pub(crate) fn note(&mut self, event: &Event) -> bool {
+        self.is_closed |= event.is_read_closed() || event.is_error();
+        let is_readable = event.is_readable() || self.is_closed;
+        self.is_readable |= is_readable;
+        is_readable
     }
 
     /// Reads what the socket has, at most a `scratch` full, as it is on the wire. 0 bytes: nothing now.
@@ -63,8 +76,8 @@ impl Pipe {
                     return Ok(0);
                 }
                 Ok(read) => {
-                    // What comes after a call that was not filled announces itself again.
-                    self.is_readable = read == scratch.len();
+                    // What comes after a call that was not filled announces itself again; the end does not.
+                    self.is_readable = read == scratch.len() || self.is_closed;
                     return Ok(read);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

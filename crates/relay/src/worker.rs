@@ -51,6 +51,8 @@ const SCRATCH: usize = 64 << 10;
 /// What other threads ask.
 #[derive(Debug)]
 pub(crate) enum Command {
+    /// Another certificate.
+    Identity(Identity),
     /// No new allocations.
     Drain,
     /// End, by then at the latest.
@@ -160,6 +162,7 @@ impl Worker {
     fn take_commands(&mut self) {
         loop {
             match self.commands.try_recv() {
+                Ok(Command::Identity(identity)) => self.core.set_identity(identity),
                 Ok(Command::Drain) => self.core.server.drain(),
                 Ok(Command::Stop(deadline)) => {
                     self.core.server.drain();

@@ -3,6 +3,7 @@
 mod choices;
 mod options;
 mod tls;
+mod turns_at;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
@@ -10,12 +11,14 @@ use std::path::{Path, PathBuf};
 use std::{fs, slice, thread};
 
 use headwater_node::MAX_WORKERS;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub(crate) use choices::{DtlsMode, TakeoverRule, TlsMode};
 pub(crate) use options::{Action, Cli, Options};
 pub(crate) use tls::{AcmeSettings, Tls};
+pub(crate) use turns_at::TurnsAt;
 
 use tls::TlsChoice;
 
@@ -51,6 +54,8 @@ struct File {
     portable: Option<bool>,
     #[serde(alias = "no-turn")]
     no_turn: Option<bool>,
+    #[serde(alias = "turns-at")]
+    turns_at: Option<TurnsAt>,
     #[serde(alias = "tls-cert")]
     tls_cert: Option<PathBuf>,
     #[serde(alias = "tls-key")]
@@ -138,6 +143,7 @@ pub(crate) struct Config {
     pub(crate) no_gso: bool,
     pub(crate) portable: bool,
     pub(crate) no_turn: bool,
+    pub(crate) turns_at: Option<TurnsAt>,
     pub(crate) tls: Tls,
     pub(crate) log: String,
     pub(crate) limits: Limits,
@@ -155,22 +161,15 @@ pub(crate) enum ConfigError {
     Invalid { key: &'static str, message: String },
 }
 
-fn invalid(key: &'static str, message: impl Into<String>) -> ConfigError {
+pub(crate) fn invalid(key: &'static str, message: impl Into<String>) -> ConfigError {
     ConfigError::Invalid { key, message: message.into() }
 }
 
 impl Config {
     /// Reads the file that the options name and puts all sources together.
     pub(crate) fn load(options: Options) -> Result<Self, ConfigError> {
-        let file = match &options.config {
-            None => File::default(),
-            Some(path) => {
-                let text = fs::read_to_string(path)
-                    .map_err(|error| ConfigError::Unreadable { path: path.clone(), error })?;
-                parse(path, &text)?
-            }
-        };
-        Self::merge(options, file)
+        let file = options.config.as_deref().map(read).transpose()?;
+        Self::merge(options, file.unwrap_or_default())
     }
 
     fn merge(options: Options, file: File) -> Result<Self, ConfigError> {
@@ -195,6 +194,7 @@ impl Config {
             no_gso: options.no_gso.or(file.no_gso).unwrap_or(false),
             portable: options.portable.or(file.portable).unwrap_or(false),
             no_turn: options.no_turn.or(file.no_turn).unwrap_or(false),
+            turns_at: options.turns_at.or(file.turns_at),
             tls,
             log: options.log.or(file.log).unwrap_or_else(|| DEFAULT_LOG.to_owned()),
             limits: file.limits,
@@ -216,6 +216,14 @@ impl Config {
         }
         if self.advertise.iter().any(String::is_empty) {
             return Err(invalid("advertise", "an address is empty"));
+        }
+        if let Some(at) = &self.turns_at {
+            if self.no_turn {
+                return Err(invalid("turns_at", "needs the TURN server that no_turn leaves out"));
+            }
+            if at.port.is_none() && self.tls == Tls::Off {
+                return Err(invalid("turns_at", "needs a port: there is no TLS at ours"));
+            }
         }
         let limits = [
             ("limits.streams", self.limits.streams),
@@ -278,6 +286,7 @@ impl Config {
             no_gso: self.no_gso,
             portable: self.portable,
             no_turn: self.no_turn,
+            turns_at: self.turns_at.clone(),
             tls,
             log: self.log.clone(),
             limits: self.limits.clone(),
@@ -305,6 +314,7 @@ struct Printed {
     no_gso: bool,
     portable: bool,
     no_turn: bool,
+    turns_at: Option<TurnsAt>,
     #[serde(flatten)]
     tls: TlsChoice,
     log: String,
@@ -312,8 +322,15 @@ struct Printed {
     ice_servers: Vec<IceServer>,
 }
 
+/// Reads a TOML file.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+    let text =
+        fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+    parse(path, &text)
+}
+
 /// The error names the key and the line, but does not quote the line: it may hold a token.
-fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
+pub(crate) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
     toml::from_str(text).map_err(|error| {
         let line = error.span().and_then(|span| text.get(..span.start)).map_or_else(String::new, |before| {
             format!(", line {}", before.bytes().filter(|byte| *byte == b'\n').count() + 1)

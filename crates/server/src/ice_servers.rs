@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, HeaderValue};
 
-use crate::config::IceServer;
+use crate::config::{Config, IceServer, Tls};
 use crate::seed;
 
 /// How long credentials are good. Who watches for longer through the relay connects anew.
@@ -44,6 +44,18 @@ impl Turn {
         let udp = first(media).map(|address| url(address, "udp"));
         let tcp = first(tcp).map(|address| url(address, "tcp"));
         Self { secret, urls: udp.into_iter().chain(tcp).collect(), tls_port: None, name: None }
+    }
+
+    /// Offers TURN inside TLS where the settings say, else at this port of ours and under this name.
+    pub(crate) fn offer_tls(&mut self, config: &Config, port: u16, name: Option<&String>) {
+        if let Some(at) = &config.turns_at {
+            self.tls_port = Some(at.port.unwrap_or(port));
+            self.name = Some(at.host.clone());
+        } else {
+            // A certificate that was made here is trusted by nobody, and a browser asks no one.
+            self.tls_port = matches!(config.tls, Tls::Files { .. } | Tls::Acme(_)).then_some(port);
+            self.name = name.cloned();
+        }
     }
 }
 
@@ -125,6 +137,33 @@ mod tests {
         );
         assert!(one[0].contains("; rel=\"ice-server\"; username=\""), "{}", one[0]);
         assert_ne!(one, two);
+    }
+
+    /// What `turns:` names with these settings, on port 8443, for a client that asked `live.example`.
+    fn turns(settings: &str) -> Option<String> {
+        let mut turn = Turn::new("secret".into(), &[], &[]);
+        turn.offer_tls(&Config::of_toml(settings), 8443, Some(&"media.example".to_owned()));
+        let mut request = HeaderMap::new();
+        request.insert(HOST, HeaderValue::from_static("live.example"));
+        let links = text(&IceServers::new(&[], Some(turn)).links(&request));
+        let uri = links.first()?.split(['<', '?']).nth(1)?.to_owned();
+        Some(uri)
+    }
+
+    #[test]
+    fn behind_a_port_forward_turns_names_the_outer_port() {
+        const CERT: &str = "tls_cert = 'c.pem'\ntls_key = 'k.pem'\n";
+        for (settings, expected) in [
+            (CERT.to_owned(), Some("turns:media.example:8443")),
+            (format!("{CERT}turns_at = 'turn.example:443'"), Some("turns:turn.example:443")),
+            (format!("{CERT}turns_at = '[2001:db8::1]'"), Some("turns:[2001:db8::1]:8443")),
+            // Somebody in front of us takes TLS off.
+            ("turns_at = 'turn.example:443'".to_owned(), Some("turns:turn.example:443")),
+            (String::new(), None),
+            ("tls = 'self-signed'".to_owned(), None),
+        ] {
+            assert_eq!(turns(&settings).as_deref(), expected, "{settings}");
+        }
     }
 
     #[test]

@@ -128,8 +128,8 @@ struct Connection<'a> {
 
 impl Connection<'_> {
     async fn run(mut self, stream: TcpStream) {
-        // Answers are small, and media does not wait for more of it. A failure costs just that.
-        let _ = stream.set_nodelay(true);
+        // Answers are small, and media does not wait: neither for more of it nor in the kernel.
+        streams::keep_fresh(&stream);
         let Ok(local) = stream.local_addr() else { return };
         let Some((protocol, stream)) = self.sniff(stream).await else { return };
         match (protocol, &self.house.tls) {

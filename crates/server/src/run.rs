@@ -127,9 +127,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let secrets = Secrets::choose(config);
     let turn = turn_secret.map(|secret| {
         let mut turn = Turn::new(secret, &advertised, &node.advertised_tcp());
-        // A certificate that was made here is trusted by nobody, and a browser asks no one.
-        turn.tls_port = matches!(config.tls, Tls::Files { .. } | Tls::Acme(_)).then_some(ports.first.port());
-        turn.name = names.first().cloned();
+        turn.offer_tls(config, ports.first.port(), names.first());
         turn
     });
     let app = Arc::new(App {

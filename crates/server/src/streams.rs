@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_node::{Node, Stream, StreamKind};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::debug;
@@ -23,6 +25,11 @@ use crate::listen::DRAIN;
 
 /// Most bytes that are read at once, and so most that wait for the node here.
 const READ_LEN: usize = 16 * 1024;
+/// Bytes that the kernel holds back for a client beyond those that are on their way. Without a limit it takes megabytes, and
+/// a viewer with a slow line sees what was new many seconds ago; with one they stay with the node, which then sends what is
+/// new. At 50 Mbit/s half of it is a millisecond's, time enough to bring more.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MOST_UNSENT: u32 = 16 * 1024;
 /// How long either side may take nothing: the client does not read, or the node is stuck.
 const STUCK: Duration = Duration::from_secs(20);
 /// How long the node may find nothing worth an answer in what a new client says.
@@ -81,6 +88,15 @@ impl StreamEnd for Stream {
     fn has_ended(&self) -> bool {
         Self::has_ended(self)
     }
+}
+
+/// Has the kernel take no more than it can soon send, where it can be told so.
+pub(crate) fn keep_fresh(stream: &TcpStream) {
+    let stream = SockRef::from(stream);
+    // A failure costs delay.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = stream.set_tcp_notsent_lowat(MOST_UNSENT);
+    let _ = stream.set_tcp_nodelay(true);
 }
 
 /// Moves bytes until either side ends, and on `stop` until the node has said its goodbye. `false`: the node did

@@ -3,6 +3,7 @@
 mod acme;
 mod current;
 mod files;
+mod watch;
 
 use std::io;
 use std::net::IpAddr;
@@ -21,6 +22,7 @@ use thiserror::Error;
 use self::acme::Acme;
 use self::current::Current;
 use self::files::Files;
+pub(crate) use self::watch::Watch;
 use crate::config::Tls;
 
 /// How long a certificate of our own is valid: what browsers accept at most, and no server runs as long.

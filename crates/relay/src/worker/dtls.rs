@@ -6,10 +6,19 @@ use headwater_stun::{Datagram, Transmit, Transport};
 use headwater_turn::FiveTuple;
 
 use super::Core;
+use crate::Identity;
 use crate::associations::{Associations, Path};
 use crate::relays::Run;
 
 impl Core {
+    /// Another certificate for TLS and DTLS, if they are spoken here.
+    pub(super) fn set_identity(&mut self, identity: Identity) {
+        if let Some(associations) = &mut self.associations {
+            associations.set_certificate(identity.dtls.clone());
+            self.identity = Some(identity);
+        }
+    }
+
     /// Whether a datagram that came to a listener for DTLS is a plain one, for the server. If not it has been dealt with.
     pub(super) fn is_plain(
         &mut self,

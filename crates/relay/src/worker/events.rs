@@ -32,9 +32,7 @@ impl Core {
             }
             Kind::Stream(index) => {
                 if let Some(stream) = self.streams.clients.get_mut(index) {
-                    let is_readable = event.is_readable() || event.is_read_closed() || event.is_error();
-                    stream.pipe.is_readable |= is_readable;
-                    if is_readable {
+                    if stream.pipe.note(event) {
                         self.streams.list_client(index);
                     }
                     if event.is_writable() {
@@ -42,10 +40,7 @@ impl Core {
                     }
                 }
             }
-            Kind::Peer(index) => {
-                let is_readable = event.is_readable() || event.is_read_closed() || event.is_error();
-                self.note_link(index, is_readable, event.is_writable());
-            }
+            Kind::Peer(index) => self.note_link(index, event),
             Kind::Waker => {}
         }
         kind

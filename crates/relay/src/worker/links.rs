@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr};
 
 use headwater_turn::attribute::ConnectionId;
 use headwater_turn::{ConnectError, FiveTuple, RelayId};
+use mio::event::Event as Readiness;
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -108,8 +109,9 @@ impl Core {
     }
 
     /// Something happened to a connection with a peer.
-    pub(super) fn note_link(&mut self, index: usize, is_readable: bool, is_writable: bool) {
+    pub(super) fn note_link(&mut self, index: usize, event: &Readiness) {
         let Some(link) = self.streams.links.get_mut(index) else { return };
+        let is_readable = link.pipe.note(event);
         if let Stage::Connecting(_) = link.stage {
             let result = match link.pipe.io.take_error() {
                 Ok(None) if link.pipe.io.peer_addr().is_err() => return,
@@ -125,11 +127,10 @@ impl Core {
             self.has_news = true;
             return;
         }
-        link.pipe.is_readable |= is_readable;
         if is_readable && matches!(link.stage, Stage::Spliced(_)) {
             self.streams.list_link(index);
         }
-        if is_writable {
+        if event.is_writable() {
             self.streams.mark_link(index);
         }
     }

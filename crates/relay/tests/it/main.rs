@@ -1,10 +1,16 @@
 //! The server on loopback.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+mod client;
+mod limits;
+mod renewal;
+mod secure;
+mod splice;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use headwater_relay::{Config, Identity, Relay, RelayAddress, ServerConfig, StartError};
+use headwater_relay::{Config, Identity, PeerPolicy, Relay, RelayAddress, ServerConfig, StartError};
 use headwater_stun::attribute::XorMappedAddress;
 use headwater_stun::{Class, Message, MessageBuilder, Method, TransactionId};
 
@@ -12,10 +18,36 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 fn config() -> Config {
     let mut turn = ServerConfig::new("example.org", [1; 32]);
-    turn.users.insert("alice".into(), "secret".into());
+    turn.users.extend(["alice", "bob"].map(|name| (name.into(), "secret".into())));
+    // The tests' peers are where no peers may be without being allowed.
+    turn.peers = PeerPolicy::public().allow("127.0.0.0/8".parse().expect("a block"));
     let mut config = Config::new(turn, [2; 32]);
     config.listen.push(SocketAddr::from(([127, 0, 0, 1], 0)));
     config
+}
+
+/// All four kinds of clients at the one address.
+fn secure_config(identity: &Identity) -> Config {
+    let mut config = config();
+    config.tls_listen = config.listen.clone();
+    config.identity = Some(identity.clone());
+    config
+}
+
+/// A fresh certificate: what the server is given, and its SHA-256.
+fn identity() -> (Identity, Vec<u8>) {
+    let made = rcgen::generate_simple_self_signed(["turn.example".to_owned()]).expect("a certificate");
+    let identity = Identity::from_pem(&made.cert.pem(), &made.signing_key.serialize_pem()).expect("proper");
+    let print = headwater_dtls::Fingerprint::of(headwater_dtls::HashAlgorithm::Sha256, made.cert.der());
+    (identity, print.value().to_vec())
+}
+
+/// A peer on loopback.
+fn peer() -> (UdpSocket, SocketAddr) {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.set_read_timeout(Some(LIMIT)).expect("a limit");
+    let address = socket.local_addr().expect("bound");
+    (socket, address)
 }
 
 fn refused(change: impl FnOnce(&mut Config)) -> StartError {
@@ -81,8 +113,24 @@ fn a_connection_that_speaks_something_else_is_closed() {
     stream.set_read_timeout(Some(LIMIT)).expect("a limit");
     stream.write_all(b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n").expect("sent");
     let ended = stream.read(&mut [0; 16]);
-    let is_reset = |error: std::io::Error| error.kind() == std::io::ErrorKind::ConnectionReset;
+    let is_reset = |error: std::io::Error| error.kind() == ErrorKind::ConnectionReset;
     assert!(matches!(ended, Ok(0)) || ended.is_err_and(is_reset));
+}
+
+#[test]
+fn a_client_that_asks_and_leaves_at_once_is_forgotten_at_once() {
+    let relay = Relay::start(config()).expect("it starts");
+    let mut request = Vec::new();
+    MessageBuilder::request(Method::BINDING, TransactionId::new([1; 12]), &mut request).fingerprint();
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(relay.local_addrs()[0]).expect("connected");
+        stream.write_all(&request).expect("sent");
+        stream.shutdown(Shutdown::Write).expect("open");
+        stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+        // The answer, if it was quick enough, and the end: long before the sweep.
+        let ended = stream.read_to_end(&mut Vec::new());
+        assert!(ended.is_ok() || ended.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 
-use super::{DtlsMode, TakeoverRule, TlsMode};
+use super::{DtlsMode, TakeoverRule, TlsMode, TurnsAt};
 use crate::{bench, doctor, turn};
 
 /// WebRTC live streaming: publish over WHIP, watch over WHEP.
@@ -119,6 +119,9 @@ pub(crate) struct Options {
     #[arg(long, env = "HEADWATER_NO_TURN", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub(super) no_turn: Option<bool>,
+    /// Where clients find TURN inside TLS, if not at the port listened on: behind a port forward
+    #[arg(long, env = "HEADWATER_TURNS_AT", value_name = "NAME[:PORT]")]
+    pub(super) turns_at: Option<TurnsAt>,
     /// Certificate chain (PEM) for HTTPS
     #[arg(long, env = "HEADWATER_TLS_CERT", value_name = "FILE")]
     pub(super) tls_cert: Option<PathBuf>,

@@ -12,6 +12,26 @@ fn merge(arguments: &[&str], file: &str) -> Result<Config, String> {
     Config::merge(options, file).map_err(|error| error.to_string())
 }
 
+impl Config {
+    /// The settings of a file.
+    pub(crate) fn of_toml(text: &str) -> Self {
+        merge(&[], text).unwrap()
+    }
+}
+
+#[test]
+fn turns_at_needs_a_turn_server_and_a_port() {
+    let given = merge(&["--tls", "self-signed", "--turns-at", "a.example"], "turns_at = 'b.example:443'");
+    let given = given.unwrap();
+    assert_eq!(given.turns_at, Some("a.example".parse().unwrap()));
+    assert!(given.to_toml().contains("turns_at = \"a.example\""));
+    assert!(merge(&[], "turns-at = 'a.example:443'").is_ok());
+    let error = |file| merge(&[], file).unwrap_err();
+    assert!(error("turns_at = 'a.example'").contains("needs a port"));
+    assert!(error("turns_at = 'a.example:443'\nno_turn = true").contains("no_turn"));
+    assert!(error("turns_at = 'a b'").contains("NAME:PORT"));
+}
+
 #[test]
 fn defaults_are_the_contract() {
     let config = merge(&[], "").unwrap();

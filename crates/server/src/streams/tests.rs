@@ -268,3 +268,43 @@ async fn a_node_may_take_no_stream() {
     let addresses = (LOCAL.parse().unwrap(), REMOTE.parse().unwrap());
     assert!(!serve(server, &NoStreams, StreamKind::Ice, addresses, stopped).await);
 }
+
+/// How many bytes leave the node for a client that reads none of them, in frames of 4 KiB.
+#[cfg(target_os = "linux")]
+async fn taken(prepare: impl FnOnce(&TcpStream)) -> usize {
+    const FRAME: usize = 4096;
+    const FRAMES: usize = 2048;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = tokio::net::TcpSocket::new_v4().unwrap();
+    // A window as small as a slow line's.
+    client.set_recv_buffer_size(16 * 1024).unwrap();
+    let client = client.connect(listener.local_addr().unwrap()).await.unwrap();
+    let (server, _) = listener.accept().await.unwrap();
+    prepare(&server);
+    let fake = Fake::with_room(0);
+    fake.lock().output = (0..FRAMES).map(|_| vec![7; FRAME]).collect();
+    let (_stop, stopped) = watch::channel(false);
+    let addresses = (LOCAL.parse().unwrap(), REMOTE.parse().unwrap());
+    let node = fake.clone();
+    let served = tokio::spawn(async move { serve(server, &node, StreamKind::Ice, addresses, stopped).await });
+    // Until nothing has moved for a while.
+    let (mut left, mut still) = (FRAMES, 0);
+    while still < 20 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let now = fake.lock().output.len();
+        still = if now == left { still + 1 } else { 0 };
+        left = now;
+    }
+    drop(client);
+    served.await.unwrap();
+    (FRAMES - left) * FRAME
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_a_client_does_not_read_stays_with_the_node() {
+    let fresh = taken(keep_fresh).await;
+    assert!(fresh <= 100 * 1024, "{fresh} bytes are out of reach");
+    let usual = taken(|_| ()).await;
+    assert!(usual > 10 * fresh, "{usual} bytes without a limit, {fresh} with one");
+}

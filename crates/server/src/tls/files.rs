@@ -1,45 +1,30 @@
 //! A certificate chain and its key in PEM files, read again when they change.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use tokio::task::spawn_blocking;
-use tokio::time::sleep;
-use tracing::{error, info};
 
 use super::TlsError;
 use super::current::Current;
+use super::watch::Watch;
 
-/// How often it is looked whether the files changed.
-const LOOK_INTERVAL: Duration = Duration::from_secs(10);
-
-/// The pair, and how it looked when it was read last.
+/// The pair of the HTTP server.
 pub(crate) struct Files {
-    cert: PathBuf,
-    key: PathBuf,
     current: Arc<Current>,
-    read: Stamps,
-    /// How it looked at the last look.
-    seen: Stamps,
+    watch: Watch,
 }
-
-/// Length and time of both files; `None` = cannot be seen.
-type Stamps = [Option<(u64, SystemTime)>; 2];
 
 impl Files {
     /// # Errors
     /// Names the file that cannot be used.
     pub(super) fn read(cert: &Path, key: &Path) -> Result<Self, TlsError> {
         // Looked at first: what is written meanwhile is a change.
-        let seen = stamps(cert, key);
-        let current = Current::new(read_pair(cert, key)?);
-        Ok(Self { cert: cert.to_owned(), key: key.to_owned(), current, read: seen, seen })
+        let watch = Watch::new(cert, key);
+        Ok(Self { current: Current::new(read_pair(cert, key)?), watch })
     }
 
     pub(super) fn current(&self) -> Arc<Current> {
@@ -47,46 +32,21 @@ impl Files {
     }
 
     /// Looks again and again; never ends.
-    pub(super) async fn watch(mut self) {
-        loop {
-            sleep(LOOK_INTERVAL).await;
-            // Files may lie on a network's file system.
-            let looked = spawn_blocking(move || {
-                self.look();
-                self
-            });
-            match looked.await {
-                Ok(files) => self = files,
-                Err(_cancelled) => return,
-            }
-        }
+    pub(super) async fn watch(self) {
+        let Self { current, watch } = self;
+        watch.run(move |cert, key| renew(&current, cert, key)).await;
     }
 
-    /// Reads a pair that changed and then stood still for one look: whoever writes them does it one after the
-    /// other. One that cannot be used leaves the old one in force, and is tried again when it changes.
+    #[cfg(test)]
     fn look(&mut self) {
-        let now = stamps(&self.cert, &self.key);
-        let is_settled = now == self.seen;
-        self.seen = now;
-        if !is_settled || now == self.read {
-            return;
-        }
-        self.read = now;
-        match read_pair(&self.cert, &self.key) {
-            Ok(pair) => {
-                self.current.replace(pair);
-                info!(cert = %self.cert.display(), "the new certificate is in use");
-            }
-            Err(error) => error!(%error, "the changed certificate cannot be used: the old one stays"),
-        }
+        let Self { current, watch } = self;
+        watch.look(|cert, key| renew(current, cert, key));
     }
 }
 
-fn stamps(cert: &Path, key: &Path) -> Stamps {
-    [cert, key].map(|path| {
-        let file = fs::metadata(path).ok()?;
-        Some((file.len(), file.modified().ok()?))
-    })
+fn renew(current: &Current, cert: &Path, key: &Path) -> Result<(), TlsError> {
+    current.replace(read_pair(cert, key)?);
+    Ok(())
 }
 
 fn read_pair(cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
@@ -109,6 +69,8 @@ fn read_pair(cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use rcgen::generate_simple_self_signed;
 
     use super::*;

@@ -111,11 +111,6 @@ impl Server {
     ) -> Result<(Arc<Credential>, bool), ErrorCode<'static>> {
         let claim = Claim::of(request, Some(ALGORITHMS))?;
         let unix = self.unix(now);
-        // Looked at before the key is made, since it costs the least. So a client with a stale nonce and a wrong password
-        // hears of the nonce first (RFC 8489 §9.2.4 has it the other way round), and of the password when it comes again.
-        if !self.nonces.is_good(claim.nonce, unix, client.remote.ip()) {
-            return Err(ErrorCode::STALE_NONCE);
-        }
         let verifies = |key: &_| request.verify_integrity(key).is_ok();
         let known = self
             .clients
@@ -132,13 +127,16 @@ impl Server {
         let proven = proven
             .filter(|_| claim.realm == self.config.realm)
             .filter(|it| !it.has_expired(unix) || gives_up());
-        match proven {
-            Some(credential) => Ok((credential, claim.chose)),
-            None => {
-                self.counters.failed_authentications += 1;
-                Err(ErrorCode::UNAUTHENTICATED)
-            }
+        let Some(credential) = proven else {
+            self.counters.failed_authentications += 1;
+            return Err(ErrorCode::UNAUTHENTICATED);
+        };
+        // Last, as RFC 8489 §9.2.4 orders it: a wrong password is told at once, and who knows the right one gets on
+        // with the new nonce.
+        if !self.nonces.is_good(claim.nonce, unix, client.remote.ip()) {
+            return Err(ErrorCode::STALE_NONCE);
         }
+        Ok((credential, claim.chose))
     }
 
     /// Answers a request whose sender is not known: with the means to prove who it is, if that is what it lacks.

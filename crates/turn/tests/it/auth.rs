@@ -159,6 +159,23 @@ fn a_nonce_goes_stale_after_an_hour_and_brings_the_next() {
     assert_eq!(answer(&mut world, &client, &request).code(), 437, "known again");
 }
 
+/// RFC 8489 §9.2.4 orders the checks: user, password, nonce.
+#[test]
+fn a_wrong_user_or_password_is_told_before_a_stale_nonce() {
+    let (mut world, client) = (World::new(), Client::new(1));
+    let nonce = nonce_of(&challenge(&mut world, &client));
+    world.wait(3600);
+    for (name, password, code) in
+        [("matrix", "wrong", 401), ("nobody", "secret", 401), ("matrix", "secret", 438)]
+    {
+        let request = old_request(&mut world, name, password, REALM, &nonce);
+        let response = answer(&mut world, &client, &request);
+        assert_eq!(response.code(), code, "{name}:{password}");
+        assert_ne!(nonce_of(&response), nonce, "either brings a fresh one");
+    }
+    assert_eq!(world.server.counters().failed_authentications, 2);
+}
+
 #[test]
 fn nonces_are_bound_to_the_address_and_the_server_s_key() {
     let (mut world, client, stranger) = (World::new(), Client::new(1), Client::new(2));

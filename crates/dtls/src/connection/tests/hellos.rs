@@ -316,9 +316,11 @@ fn the_second_hello_has_to_be_the_first_with_what_was_asked_for() {
         let outcome = server.handle_datagram(server.now, &second.datagram(1));
         assert_eq!(outcome, refused(refusal), "{name}");
         assert!(take(&mut server).is_empty(), "{name}");
+        assert!(!server.has_taken_hello(), "{name}");
         let good = Hello { share: NamedGroup::SECP256R1, cookie, padding: 200, ..first.clone() };
         server.handle_datagram(server.now, &good.datagram(1)).unwrap();
         assert!(!take(&mut server).is_empty(), "{name}: the real one is served");
+        assert!(server.has_taken_hello());
     }
 }
 

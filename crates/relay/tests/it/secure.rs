@@ -1,0 +1,90 @@
+//! DTLS clients, and those who only look like some.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Instant;
+
+use headwater_relay::Relay;
+
+use super::client::{UdpClient, association};
+use super::{LIMIT, identity, peer, secure_config};
+
+/// Clients that one worker keeps that have not shown that they get its answers.
+const MOST_HELLOS: u64 = 4_000;
+
+/// The first flight of a client.
+fn hello() -> Vec<Vec<u8>> {
+    let mut client = association([7; 32]);
+    let mut next = || {
+        let mut datagram = Vec::new();
+        client.poll_transmit(Instant::now(), &mut datagram).map(|_| datagram)
+    };
+    std::iter::from_fn(&mut next).collect()
+}
+
+/// Says the same hello from so many addresses, beginning with this one, and listens to no answer.
+fn flood(server: SocketAddr, hello: &[Vec<u8>], first: u32, count: u32) {
+    for number in first..first + count {
+        let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 1)) + number);
+        let socket = UdpSocket::bind((ip, 0)).expect("a socket");
+        for datagram in hello {
+            socket.send_to(datagram, server).expect("sent");
+        }
+    }
+}
+
+/// Bytes of memory that this process has; 0 where the system does not tell.
+fn resident() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
+}
+
+#[test]
+fn a_flood_of_hellos_is_capped_and_clients_go_on() {
+    let relay = Relay::start(secure_config(&identity().0)).expect("it starts");
+    let server = relay.local_addrs()[0];
+    let mut client = UdpClient::new([127, 0, 0, 1], &relay).secured();
+    client.allocate().expect("allocated");
+    let (socket, address) = peer();
+    client.bind(address);
+    let hello = hello();
+    let mut full = 0;
+    for round in 0..120 {
+        flood(server, &hello, round * 50, 50);
+        client.send(address, &round.to_be_bytes());
+        let mut buffer = [0; 64];
+        let (len, relayed) = socket.recv_from(&mut buffer).expect("relayed");
+        assert_eq!(buffer[..len], round.to_be_bytes());
+        socket.send_to(&buffer[..len], relayed).expect("sent");
+        client.until("an echo", |client| client.data.pop());
+        let associations = relay.counters().associations;
+        assert!(associations <= MOST_HELLOS + 1, "{associations}");
+        if round == 90 {
+            full = resident();
+        }
+    }
+    // The table was full by then. Other tests need some, too.
+    let grown = resident().saturating_sub(full);
+    assert!(grown < 16 << 20, "{grown} bytes");
+    assert!(relay.counters().associations >= MOST_HELLOS / 2, "{:?}", relay.counters());
+    // The oldest gives way to who is new.
+    let mut late = UdpClient::new([127, 0, 0, 2], &relay).secured();
+    late.allocate().expect("allocated");
+    assert!(relay.counters().associations <= MOST_HELLOS + 2);
+    relay.shutdown(LIMIT);
+}
+
+#[test]
+fn a_handshake_outlives_a_flood_of_hellos() {
+    let relay = Relay::start(secure_config(&identity().0)).expect("it starts");
+    let server = relay.local_addrs()[0];
+    let hello = hello();
+    let mut client = UdpClient::new([127, 0, 0, 3], &relay).begin();
+    client.exchange();
+    flood(server, &hello, 10_000, 3_000);
+    // The cookie; after it, who says hello takes nothing away.
+    client.exchange();
+    flood(server, &hello, 20_000, 6_000);
+    client.connect();
+    client.allocate().expect("allocated");
+    relay.shutdown(LIMIT);
+}
