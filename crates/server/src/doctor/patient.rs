@@ -1,5 +1,6 @@
 //! The server that is looked at: one that runs already, or the same for the time of the check.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -23,6 +24,10 @@ pub(super) struct Patient<'a> {
     /// What clients are told to send media to.
     pub(super) advertised: Vec<SocketAddr>,
     pub(super) life: Life,
+    /// Of those that clients are told, the ones that were seen to lead here, from outside or although no interface has them.
+    pub(super) proven: Vec<SocketAddr>,
+    /// Public addresses that STUN servers saw this machine at.
+    pub(super) outer: BTreeSet<IpAddr>,
 }
 
 /// One `advertise` value.
@@ -58,8 +63,17 @@ impl<'a> Patient<'a> {
         }
         let media = if config.listen.is_empty() { config.media.clone() } else { config.listen.clone() };
         let tcp = config.tcp().to_vec();
-        let mut patient =
-            Self { config, machine, named, tcp, media, advertised: Vec::new(), life: Life::None };
+        let mut patient = Self {
+            config,
+            machine,
+            named,
+            tcp,
+            media,
+            advertised: Vec::new(),
+            life: Life::None,
+            proven: Vec::new(),
+            outer: BTreeSet::new(),
+        };
         patient.advertised = patient.told();
         patient.find_life(findings).await;
         patient

@@ -5,6 +5,7 @@ use std::net::UdpSocket;
 use tokio::runtime::Runtime;
 
 use super::super::stage::Stage;
+use super::broken::assert_found;
 use super::*;
 
 /// A server of these settings, for as long as the value lives.
@@ -72,6 +73,39 @@ fn media_that_another_program_has_is_found_beside_a_running_server() {
     let toml = beside(&running).replace(&media, &silent.local_addr().unwrap().to_string());
     let findings = diagnose(&toml, &machine());
     assert_eq!(codes(&findings, Severity::Fault)[0], "media-unreachable", "{}", report::text(&findings));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn datagrams_that_the_server_was_too_late_for_are_counted() {
+    let running = Running::start(TWO_PORTS);
+    // As a server that is too busy to read would have it.
+    let late = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = late.local_addr().unwrap();
+    let toml = beside(&running).replace(&running.stage().media[0].to_string(), &to.to_string());
+    assert!(!diagnose(&toml, &machine()).has("udp-drops"));
+    socket2::SockRef::from(&late).set_recv_buffer_size(2048).unwrap();
+    for _ in 0..100 {
+        late.send_to(&[0; 1000], to).unwrap();
+    }
+    let small = Machine { receive_buffer: Some((4 << 20, 208 << 10)), ..machine() };
+    for (machine, line) in [
+        (small, "sysctl -w net.core.rmem_max=4194304"),
+        (machine(), "workers = 64"),
+        (Machine { cores: 2, ..machine() }, "CPUWeight="),
+    ] {
+        assert_found(&toml, &diagnose(&toml, &machine), "udp-drops", line);
+    }
+}
+
+#[test]
+fn no_session_is_left_behind() {
+    let one = format!("{TWO_PORTS}[limits]\nstreams = 1\nsessions_per_address = 1\n");
+    let running = Running::start(&one);
+    for _ in 0..2 {
+        let findings = diagnose(&beside(&running), &machine());
+        assert_eq!(codes(&findings, Severity::Fault), [""; 0], "{}", report::text(&findings));
+    }
 }
 
 #[test]
