@@ -67,11 +67,16 @@ fn examine(config: &Config, machine: &Machine, stun: &[Uri]) -> std::io::Result<
 /// Settings that the server would not start with.
 fn unusable(error: &ConfigError) -> Findings {
     let mut findings = Findings::default();
-    findings.fault(
-        "settings",
-        error.to_string(),
-        "The server does not start with these settings.",
-        "headwater config --config FILE    # prints the settings in force once they can be read",
-    );
+    let fix = match error {
+        ConfigError::Unreadable { .. } => "--config /THE/RIGHT/headwater.toml".to_owned(),
+        ConfigError::Malformed { path, .. } => {
+            format!(
+                "headwater config --config {}    # prints the settings once they can be read",
+                path.display()
+            )
+        }
+        ConfigError::Invalid { key, .. } => format!("{key} = ...    # in the file, or its flag"),
+    };
+    findings.fault("settings", error.to_string(), "The server does not start with these settings.", fix);
     findings
 }

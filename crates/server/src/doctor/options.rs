@@ -20,11 +20,17 @@ pub(crate) struct Options {
 }
 
 /// A `stun:` URI, or what stands behind its colon.
-fn stun_server(text: &str) -> Result<Uri, UriError> {
-    match text.parse::<Uri>() {
-        Ok(uri) if uri.is_turn() || uri.is_secure() => Err(UriError::UnknownScheme),
+fn stun_server(text: &str) -> Result<Uri, String> {
+    let parsed = match text.parse::<Uri>() {
         Err(UriError::UnknownScheme) => format!("stun:{text}").parse(),
         parsed => parsed,
+    };
+    match parsed {
+        Ok(uri) if uri.is_turn() || uri.is_secure() => {
+            Err("only stun: servers are asked, over UDP".to_owned())
+        }
+        Ok(uri) => Ok(uri),
+        Err(error) => Err(error.to_string()),
     }
 }
 

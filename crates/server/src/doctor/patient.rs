@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::finding::Findings;
 use super::machine::Machine;
-use super::probe::http;
+use super::probe::http::{self, Holder};
 use super::stage::Stage;
 use super::{holder, sockets};
 use crate::address;
@@ -81,27 +81,33 @@ impl<'a> Patient<'a> {
 
     async fn find_life(&mut self, findings: &mut Findings) {
         let refused = sockets::refused(self.config);
-        let (mut is_ours, mut is_free) = (false, true);
+        let mut found = Vec::new();
         for socket in refused.iter().filter(|it| it.is_tcp) {
-            is_free = false;
-            let in_use = socket.error.kind() == ErrorKind::AddrInUse;
-            if in_use && http::is_ours(here(socket.address), self.is_secure()).await {
-                is_ours = true;
-            } else {
-                sockets::tell(self, socket, holder::of(socket.address, true), findings);
+            let holder = match socket.error.kind() {
+                ErrorKind::AddrInUse => http::holder(here(socket.address), self.is_secure()).await,
+                _ => Holder::Stranger,
+            };
+            found.push(holder);
+            match holder {
+                Holder::Ours => {}
+                Holder::OtherTls => sockets::tell_other_tls(socket.address, self.is_secure(), findings),
+                Holder::NoCertificate => sockets::tell_no_certificate(socket.address, findings),
+                Holder::Stranger => {
+                    sockets::tell(self, socket, holder::of(socket.address, true), findings);
+                }
             }
         }
+        let is_there = found.iter().any(|it| *it != Holder::Stranger);
         for socket in refused.iter().filter(|it| !it.is_tcp) {
-            is_free = false;
             // Our own server has it: whether it answers is seen when it is asked.
-            if !(is_ours && socket.error.kind() == ErrorKind::AddrInUse) {
+            if !(is_there && socket.error.kind() == ErrorKind::AddrInUse) {
                 sockets::tell(self, socket, holder::of(socket.address, false), findings);
             }
         }
-        if is_ours {
+        if found.contains(&Holder::Ours) {
             findings.well("a Headwater server runs with these ports: it is asked");
             self.life = Life::Runs;
-        } else if is_free {
+        } else if refused.is_empty() {
             self.start(findings);
         }
     }

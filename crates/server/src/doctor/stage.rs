@@ -53,6 +53,9 @@ impl Stage {
             let mut turn = Turn::new(secret, &advertised, &node.advertised_tcp());
             turn.tls_port =
                 (identity.is_some() && config.tls != Tls::SelfSigned).then_some(ports.first.port());
+            if let Tls::Acme(acme) = &config.tls {
+                turn.name = acme.domains.first().cloned();
+            }
             turn
         });
         let token = config.publish_token.clone().unwrap_or_else(seed::token);

@@ -60,6 +60,44 @@ fn a_running_server_is_asked_with_the_same_options() {
     running.terminate();
 }
 
+#[cfg(unix)]
+#[test]
+fn a_server_that_waits_for_its_certificate_is_known() {
+    let cache = std::env::temp_dir().join(format!("headwater-{}-doctor-acme", std::process::id()));
+    // Nobody is an authority there.
+    let acme = ["--acme", "live.example", "--acme-directory", "https://127.0.0.1:1/", "--acme-cache"];
+    let acme = [&acme[..], &[cache.to_str().unwrap()]].concat();
+    let running = Running::start_only(&[&["--listen", "127.0.0.1:0"], &acme[..]].concat());
+    let host = running.banner.split("https://").nth(1).unwrap().split(['/', '?', ' ']).next().unwrap();
+    let port = host.rsplit_once(':').unwrap().1.to_owned();
+    let output = doctor(&[&["--listen", &format!("127.0.0.1:{port}"), "--json"], &acme[..]].concat());
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(codes(&json).contains(&"tls-none") && !codes(&json).contains(&"port-taken"), "{json}");
+    running.terminate();
+    let _ = std::fs::remove_dir_all(cache);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_certificate_that_is_still_to_be_ordered_is_in_nobodys_way() {
+    let cache = std::env::temp_dir().join(format!("headwater-{}-doctor-none", std::process::id()));
+    let output = doctor(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--workers",
+        "1",
+        "--json",
+        "--acme",
+        "live.example",
+        "--acme-cache",
+        cache.to_str().unwrap(),
+    ]);
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(codes(&json), ["this-machine-only", "acme-port"], "{json}");
+    assert!(json["well"].to_string().contains("through the relay turns:live.example:"), "{json}");
+    assert!(!cache.exists(), "a check leaves nothing behind");
+}
+
 /// Runs the doctor on a machine of its own: a network namespace whose only interface has the public address 8.8.8.8 too.
 /// `None` where the system does not let us make one.
 #[cfg(target_os = "linux")]

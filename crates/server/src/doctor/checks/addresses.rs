@@ -130,8 +130,15 @@ fn foreign(patient: &Patient<'_>, findings: &mut Findings) {
 }
 
 fn private(patient: &Patient<'_>, findings: &mut Findings) {
-    let is_told_elsewhere =
-        ["advertise-foreign", "advertise-loopback", "advertise-outer"].iter().any(|code| findings.has(code));
+    let is_told_elsewhere = [
+        "advertise-unresolved",
+        "advertise-impossible",
+        "advertise-foreign",
+        "advertise-loopback",
+        "advertise-outer",
+    ]
+    .iter()
+    .any(|code| findings.has(code));
     let all_private = patient.advertised.iter().all(|it| !is_public(it.ip()));
     if !all_private || is_told_elsewhere {
         return;

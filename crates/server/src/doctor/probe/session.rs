@@ -32,6 +32,8 @@ struct Desk {
 /// Why there is no session.
 enum Refusal {
     Token,
+    /// A limit is reached: which one.
+    Full(String),
     Other(String),
 }
 
@@ -79,6 +81,12 @@ impl Refusal {
                 "It was started with others: what is checked here is not what runs.",
                 "systemctl restart headwater    # with these settings",
             ),
+            Self::Full(why) => findings.warning(
+                "server-full",
+                format!("the running server answers no offer now: {why}"),
+                "Who wants to publish or watch is refused in the same way. Signalling, ICE-TCP and relays are not checked.",
+                "[limits]    # streams, sessions_per_address, pending_sessions: raise the one that is named",
+            ),
             Self::Other(why) => findings.fault(
                 "signalling-refused",
                 format!("WHIP does not answer an offer: {why}"),
@@ -101,10 +109,10 @@ impl Desk {
             201 => Session::read(self, &offer, &answer)
                 .ok_or_else(|| Refusal::Other("the answer lacks what RFC 9725 asks for".to_owned())),
             401 => Err(Refusal::Token),
-            status => {
-                let said: String = answer.body.split_whitespace().collect::<Vec<_>>().join(" ");
-                Err(Refusal::Other(format!("status {status}, {said}")))
+            429 | 503 if answer.body.contains("\"limit-reached\"") => {
+                Err(Refusal::Full(detail(&answer.body)))
             }
+            status => Err(Refusal::Other(format!("status {status}, {}", detail(&answer.body)))),
         }
     }
 }
@@ -169,6 +177,13 @@ impl Check<'_> {
             && message.transaction_id() == self.id
             && message.verify_integrity(self.key).is_ok()
     }
+}
+
+/// What a problem says to people (RFC 9457 §3.1), else the words of the body, in one line.
+fn detail(body: &str) -> String {
+    let problem: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let detail = problem.as_ref().and_then(|it| it.get("detail")?.as_str());
+    detail.unwrap_or(body).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What a browser would offer: one audio line.

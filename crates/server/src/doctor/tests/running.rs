@@ -17,9 +17,12 @@ struct Running {
 impl Running {
     fn start(toml: &str) -> Self {
         let folder = Folder::new();
-        let config = settings(&folder.write("headwater.toml", toml));
+        Self::with(&settings(&folder.write("headwater.toml", toml)))
+    }
+
+    fn with(config: &Config) -> Self {
         let runtime = Runtime::new().unwrap();
-        let stage = runtime.block_on(async { Stage::open(&config, Vec::new()).unwrap() });
+        let stage = runtime.block_on(async { Stage::open(config, Vec::new()).unwrap() });
         Self { stage: Some(stage), runtime }
     }
 
@@ -40,12 +43,14 @@ const TWO_PORTS: &str =
 
 /// The same settings with the ports that the server got.
 fn beside(running: &Running) -> String {
+    ports_of(running, TWO_PORTS)
+}
+
+/// Settings with two ports that are not chosen yet, with those of the server.
+fn ports_of(running: &Running, toml: &str) -> String {
     let Stage { tcp, media, .. } = running.stage();
-    TWO_PORTS.replacen("127.0.0.1:0", &tcp[0].to_string(), 1).replacen(
-        "127.0.0.1:0",
-        &media[0].to_string(),
-        1,
-    )
+    let any = "127.0.0.1:0";
+    toml.replacen(any, &tcp[0].to_string(), 1).replacen(any, &media[0].to_string(), 1)
 }
 
 #[test]
@@ -83,7 +88,6 @@ fn datagrams_that_the_server_was_too_late_for_are_counted() {
     let late = UdpSocket::bind("127.0.0.1:0").unwrap();
     let to = late.local_addr().unwrap();
     let toml = beside(&running).replace(&running.stage().media[0].to_string(), &to.to_string());
-    assert!(!diagnose(&toml, &machine()).has("udp-drops"));
     socket2::SockRef::from(&late).set_recv_buffer_size(2048).unwrap();
     for _ in 0..100 {
         late.send_to(&[0; 1000], to).unwrap();
@@ -104,6 +108,29 @@ fn no_session_is_left_behind() {
     let running = Running::start(&one);
     for _ in 0..2 {
         let findings = diagnose(&beside(&running), &machine());
+        assert_eq!(codes(&findings, Severity::Fault), [""; 0], "{}", report::text(&findings));
+    }
+}
+
+#[test]
+fn a_server_that_is_full_is_no_broken_one() {
+    let mut config = settings(&Folder::new().write("headwater.toml", TWO_PORTS));
+    config.limits.streams = 0;
+    let running = Running::with(&config);
+    let findings = diagnose(&beside(&running), &machine());
+    assert_found(TWO_PORTS, &findings, "server-full", "[limits]");
+    let found = &findings.findings.iter().find(|it| it.code == "server-full").unwrap().found;
+    assert!(found.ends_with(": the server has as many streams as it permits"), "{found}");
+    assert_eq!(codes(&findings, Severity::Fault), [""; 0], "{}", report::text(&findings));
+}
+
+#[test]
+fn a_running_server_with_other_tls_is_no_stranger() {
+    let secure = format!("{TWO_PORTS}tls = \"self-signed\"\n");
+    for (runs, asked) in [(TWO_PORTS, secure.as_str()), (&secure, TWO_PORTS)] {
+        let running = Running::start(runs);
+        let findings = diagnose(&ports_of(&running, asked), &machine());
+        assert_found(asked, &findings, "tls-differs", "systemctl restart headwater");
         assert_eq!(codes(&findings, Severity::Fault), [""; 0], "{}", report::text(&findings));
     }
 }
