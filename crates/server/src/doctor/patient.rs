@@ -167,6 +167,17 @@ impl<'a> Patient<'a> {
         !self.config.listen.is_empty()
     }
 
+    /// What a NAT in front forwards.
+    pub(super) fn forwarded(&self) -> &'static str {
+        if self.is_shared() { "UDP and TCP" } else { "UDP" }
+    }
+
+    /// What a container's port is published with.
+    pub(super) fn published(&self, port: u16) -> String {
+        let tcp = if self.is_shared() { format!(" -p {port}:{port}") } else { String::new() };
+        format!("docker run -p {port}:{port}/udp{tcp} ...")
+    }
+
     /// The key that has the media addresses.
     pub(super) fn media_key(&self) -> &'static str {
         if self.is_shared() { "listen" } else { "media" }
@@ -187,6 +198,11 @@ impl<'a> Patient<'a> {
             };
             let ips = ips.into_iter().filter(|ip| ip.is_ipv4() == socket.is_ipv4());
             told.extend(ips.map(|ip| SocketAddr::new(ip, socket.port())));
+        }
+        if told.is_empty() && self.config.advertise.is_empty() {
+            // No interface but loopback: browsers on this machine may still come.
+            let own = self.media.iter().copied().map(here);
+            told.extend(own.filter(|it| self.machine.interfaces.contains(&it.ip())));
         }
         told
     }

@@ -91,10 +91,15 @@ fn loopback(patient: &Patient<'_>, findings: &mut Findings) {
 
 /// Addresses of no interface. A public one may be a NAT's; a private one rarely is.
 fn foreign(patient: &Patient<'_>, findings: &mut Findings) {
+    // One that is asked from outside and silent has its own words.
+    let is_silent = findings.has("media-from-outside");
     for ip in given(patient) {
         let Some(told) = patient.advertised.iter().find(|it| it.ip() == ip) else { continue };
         // What was seen to lead here needs no words.
         if patient.machine.has(ip) || patient.proven.iter().any(|it| it.ip() == ip) {
+            continue;
+        }
+        if is_silent && is_public(ip) {
             continue;
         }
         let name = patient
@@ -102,20 +107,20 @@ fn foreign(patient: &Patient<'_>, findings: &mut Findings) {
             .iter()
             .find(|it| it.is_name() && it.addresses.as_ref().is_ok_and(|all| all.contains(&ip)));
         let name = name.map_or_else(String::new, |it| format!(" ({})", it.text));
-        let port = told.port();
+        let (port, protocols) = (told.port(), patient.forwarded());
         let inside =
             patient.machine.interfaces.iter().find(|it| !it.is_loopback() && it.is_ipv4() == ip.is_ipv4());
         let inside = inside.map_or_else(|| "this machine".to_owned(), ToString::to_string);
         let forward = if patient.machine.is_container {
-            format!("docker run -p {port}:{port}/udp ...")
+            patient.published(port)
         } else {
-            format!("advertise = [\"{ip}\"]    # is right if the NAT forwards UDP {port} to {inside}")
+            format!("advertise = [\"{ip}\"]    # is right if the NAT forwards {protocols} {port} to {inside}")
         };
         if is_public(ip) || patient.machine.is_container {
             findings.hint(
                 "advertise-nat",
                 format!("{ip}{name} is advertised, and no interface here has it"),
-                format!("A NAT in front must forward UDP port {port} to {inside}, port {port}: the number may not change."),
+                format!("A NAT in front must forward {protocols} port {port} to {inside}, port {port}: the number may not change."),
                 forward,
             );
         } else {
@@ -150,7 +155,7 @@ fn private(patient: &Patient<'_>, findings: &mut Findings) {
             "advertise-container",
             format!("only addresses of the container are advertised: {told}"),
             format!("Other machines do not get there: UDP port {port} must be published, and the host's address advertised."),
-            format!("{}    # and: docker run -p {port}:{port}/udp", your_line(patient)),
+            format!("{}    # and: {}", your_line(patient), patient.published(port)),
         );
     } else {
         findings.warning(

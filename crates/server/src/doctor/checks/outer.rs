@@ -29,7 +29,7 @@ pub(super) fn check(patient: &Patient<'_>, findings: &mut Findings) {
     findings.warning(
         "advertise-outer",
         format!("outside, this machine is {}, but clients are told {}", list(&untold, " and "), list(&told, ", ")),
-        format!("It is a NAT's address: people outside send there, and the NAT must forward UDP port {port} to this machine."),
+        format!("It is a NAT's address: people outside send there, and the NAT must forward {} port {port} to this machine.", patient.forwarded()),
         line,
     );
 }

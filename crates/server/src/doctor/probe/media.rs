@@ -122,7 +122,7 @@ async fn exchange(server: SocketAddr, request: &[u8], fits: impl Fn(&Message<'_>
             return answered;
         }
     }
-    Err(io::Error::new(io::ErrorKind::TimedOut, "no answer"))
+    Err(io::ErrorKind::TimedOut.into())
 }
 
 pub(super) fn transaction_id() -> TransactionId {

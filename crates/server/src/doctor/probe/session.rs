@@ -1,5 +1,6 @@
 //! A publisher's session that never connects: it shows whether offers are answered, and lets checks be answered.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,7 +13,7 @@ use headwater_stun::attribute::Username;
 use headwater_stun::{Class, Key, Message, MessageBuilder, Method, TransactionId};
 
 use super::super::finding::Findings;
-use super::super::patient::{Patient, Token, here};
+use super::super::patient::{Life, Patient, Token, here};
 use super::http::{self, Answer, Ask};
 use super::link::Link;
 use super::media::transaction_id;
@@ -69,7 +70,23 @@ pub(super) async fn open(patient: &Patient<'_>, findings: &mut Findings) -> Opti
     let desk = Desk { server: here(*patient.tcp.first()?), secure: patient.is_secure(), token };
     let session = desk.offer().await.map_err(|refusal| refusal.tell(findings)).ok()?;
     findings.well("WHIP answers an offer");
+    compare(patient, &session, findings);
     Some(session)
+}
+
+/// A server that runs may have been started with other settings, or before an address was another.
+fn compare(patient: &Patient<'_>, session: &Session, findings: &mut Findings) {
+    let [tells, would] = [&session.udp, &patient.advertised].map(|all| all.iter().collect::<BTreeSet<_>>());
+    if matches!(patient.life, Life::Runs) && tells != would {
+        let list =
+            |all: BTreeSet<&SocketAddr>| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        findings.warning(
+            "advertise-differs",
+            format!("the running server tells clients {}, with these settings it is {}", list(tells), list(would)),
+            "It was started with others, or an address has changed since: what is checked here is not what runs.",
+            "systemctl restart headwater    # with these settings",
+        );
+    }
 }
 
 impl Refusal {

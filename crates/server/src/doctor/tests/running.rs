@@ -113,6 +113,15 @@ fn no_session_is_left_behind() {
 }
 
 #[test]
+fn a_running_server_that_tells_other_addresses_is_noticed() {
+    let running = Running::start(TWO_PORTS);
+    assert!(!diagnose(&beside(&running), &machine()).has("advertise-differs"));
+    let other = beside(&running) + "advertise = [\"127.0.0.2\"]\n";
+    let fix = "systemctl restart headwater";
+    assert_found(&other, &diagnose(&other, &machine()), "advertise-differs", fix);
+}
+
+#[test]
 fn a_server_that_is_full_is_no_broken_one() {
     let mut config = settings(&Folder::new().write("headwater.toml", TWO_PORTS));
     config.limits.streams = 0;
