@@ -60,7 +60,7 @@ async fn ask(patient: &Patient<'_>, server: &Uri) -> Result<Vec<IpAddr>, String>
         let Some(address) = addresses.iter().find(|it| listens && it.is_ipv4() == is_v4) else { continue };
         match binding(*address).await {
             Ok(it) => seen.push(it.ip().to_canonical()),
-            Err(error) => failure = failure.or(Some(error.to_string())),
+            Err(error) => failure = failure.or_else(|| Some(error.to_string())),
         }
     }
     match failure {
