@@ -26,7 +26,7 @@ pub(super) struct Machine {
     pub(super) files: Option<u64>,
     /// Bytes of UDP receive buffer: asked for, and obtained.
     pub(super) receive_buffer: Option<(usize, usize)>,
-    /// Docker, Podman, Kubernetes: addresses here are not those of the host.
+    /// Docker, Podman, Kubernetes, with a network of their own: addresses here are not those of the host.
     pub(super) is_container: bool,
 }
 
@@ -66,6 +66,12 @@ fn receive_buffer() -> Option<(usize, usize)> {
 }
 
 fn is_container() -> bool {
-    ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists())
-        || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+    let is_marked = ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists())
+        || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+    is_marked && !has_hardware("/sys/class/net")
+}
+
+/// Has an interface a device behind it? A container's own have none: with one it shares the host's network.
+fn has_hardware(interfaces: &str) -> bool {
+    fs::read_dir(interfaces).is_ok_and(|all| all.flatten().any(|it| it.path().join("device").exists()))
 }

@@ -1,11 +1,12 @@
 //! The server that is looked at: one that runs already, or the same for the time of the check.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::finding::Findings;
 use super::machine::Machine;
-use super::probe::http;
+use super::probe::http::{self, Holder};
 use super::stage::Stage;
 use super::{holder, sockets};
 use crate::address;
@@ -23,6 +24,10 @@ pub(super) struct Patient<'a> {
     /// What clients are told to send media to.
     pub(super) advertised: Vec<SocketAddr>,
     pub(super) life: Life,
+    /// Of those that clients are told, the ones that were seen to lead here, from outside or although no interface has them.
+    pub(super) proven: Vec<SocketAddr>,
+    /// Public addresses that STUN servers saw this machine at.
+    pub(super) outer: BTreeSet<IpAddr>,
 }
 
 /// One `advertise` value.
@@ -58,8 +63,17 @@ impl<'a> Patient<'a> {
         }
         let media = if config.listen.is_empty() { config.media.clone() } else { config.listen.clone() };
         let tcp = config.tcp().to_vec();
-        let mut patient =
-            Self { config, machine, named, tcp, media, advertised: Vec::new(), life: Life::None };
+        let mut patient = Self {
+            config,
+            machine,
+            named,
+            tcp,
+            media,
+            advertised: Vec::new(),
+            life: Life::None,
+            proven: Vec::new(),
+            outer: BTreeSet::new(),
+        };
         patient.advertised = patient.told();
         patient.find_life(findings).await;
         patient
@@ -67,27 +81,33 @@ impl<'a> Patient<'a> {
 
     async fn find_life(&mut self, findings: &mut Findings) {
         let refused = sockets::refused(self.config);
-        let (mut is_ours, mut is_free) = (false, true);
+        let mut found = Vec::new();
         for socket in refused.iter().filter(|it| it.is_tcp) {
-            is_free = false;
-            let in_use = socket.error.kind() == ErrorKind::AddrInUse;
-            if in_use && http::is_ours(here(socket.address), self.is_secure()).await {
-                is_ours = true;
-            } else {
-                sockets::tell(self, socket, holder::of(socket.address, true), findings);
+            let holder = match socket.error.kind() {
+                ErrorKind::AddrInUse => http::holder(here(socket.address), self.is_secure()).await,
+                _ => Holder::Stranger,
+            };
+            found.push(holder);
+            match holder {
+                Holder::Ours => {}
+                Holder::OtherTls => sockets::tell_other_tls(socket.address, self.is_secure(), findings),
+                Holder::NoCertificate => sockets::tell_no_certificate(socket.address, findings),
+                Holder::Stranger => {
+                    sockets::tell(self, socket, holder::of(socket.address, true), findings);
+                }
             }
         }
+        let is_there = found.iter().any(|it| *it != Holder::Stranger);
         for socket in refused.iter().filter(|it| !it.is_tcp) {
-            is_free = false;
             // Our own server has it: whether it answers is seen when it is asked.
-            if !(is_ours && socket.error.kind() == ErrorKind::AddrInUse) {
+            if !(is_there && socket.error.kind() == ErrorKind::AddrInUse) {
                 sockets::tell(self, socket, holder::of(socket.address, false), findings);
             }
         }
-        if is_ours {
+        if found.contains(&Holder::Ours) {
             findings.well("a Headwater server runs with these ports: it is asked");
             self.life = Life::Runs;
-        } else if is_free {
+        } else if refused.is_empty() {
             self.start(findings);
         }
     }
@@ -147,6 +167,17 @@ impl<'a> Patient<'a> {
         !self.config.listen.is_empty()
     }
 
+    /// What a NAT in front forwards.
+    pub(super) fn forwarded(&self) -> &'static str {
+        if self.is_shared() { "UDP and TCP" } else { "UDP" }
+    }
+
+    /// What a container's port is published with.
+    pub(super) fn published(&self, port: u16) -> String {
+        let tcp = if self.is_shared() { format!(" -p {port}:{port}") } else { String::new() };
+        format!("docker run -p {port}:{port}/udp{tcp} ...")
+    }
+
     /// The key that has the media addresses.
     pub(super) fn media_key(&self) -> &'static str {
         if self.is_shared() { "listen" } else { "media" }
@@ -167,6 +198,11 @@ impl<'a> Patient<'a> {
             };
             let ips = ips.into_iter().filter(|ip| ip.is_ipv4() == socket.is_ipv4());
             told.extend(ips.map(|ip| SocketAddr::new(ip, socket.port())));
+        }
+        if told.is_empty() && self.config.advertise.is_empty() {
+            // No interface but loopback: browsers on this machine may still come.
+            let own = self.media.iter().copied().map(here);
+            told.extend(own.filter(|it| self.machine.interfaces.contains(&it.ip())));
         }
         told
     }

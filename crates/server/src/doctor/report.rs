@@ -21,6 +21,9 @@ pub(super) fn text(findings: &Findings) -> String {
     for well in &findings.well {
         let _ = writeln!(text, "  ✓ {well}");
     }
+    if !findings.well.is_empty() {
+        text.push('\n');
+    }
     let mut sorted: Vec<_> = findings.findings.iter().collect();
     sorted.sort_by_key(|it| it.severity);
     for finding in sorted {
@@ -29,15 +32,15 @@ pub(super) fn text(findings: &Findings) -> String {
             Severity::Warning => "! warning",
             Severity::Hint => "· hint",
         };
-        let _ = writeln!(text, "\n  {mark} ({}): {}", finding.code, finding.found);
+        let _ = writeln!(text, "  {mark} ({}): {}", finding.code, finding.found);
         let _ = writeln!(text, "      {}", finding.why);
-        let _ = writeln!(text, "    → {}", finding.fix);
+        let _ = writeln!(text, "    → {}\n", finding.fix);
     }
     let count = |severity| findings.findings.iter().filter(|it| it.severity == severity).count();
     let (faults, warnings) = (count(Severity::Fault), count(Severity::Warning));
     let _ = match (faults, warnings) {
-        (0, 0) => writeln!(text, "\nAll is well."),
-        _ => writeln!(text, "\n{}, {}.", number(faults, "fault"), number(warnings, "warning")),
+        (0, 0) => writeln!(text, "All is well."),
+        _ => writeln!(text, "{}, {}.", number(faults, "fault"), number(warnings, "warning")),
     };
     text
 }

@@ -78,6 +78,27 @@ pub(super) fn tell(
     }
 }
 
+/// A server of ours runs there, but not with these settings.
+pub(super) fn tell_other_tls(address: SocketAddr, secure: bool, findings: &mut Findings) {
+    let (speaks, here) = if secure { ("HTTP without TLS", "have TLS") } else { ("HTTPS", "have no TLS") };
+    findings.warning(
+        "tls-differs",
+        format!("the server that runs at {address} speaks {speaks}, and these settings {here}"),
+        "It was started with others: it is not asked, as it is not what is checked here.",
+        "systemctl restart headwater    # with these settings",
+    );
+}
+
+/// A server of ours runs there, and waits.
+pub(super) fn tell_no_certificate(address: SocketAddr, findings: &mut Findings) {
+    findings.fault(
+        "tls-none",
+        format!("the server that runs at {address} has no certificate yet: TLS handshakes fail"),
+        "Nobody gets in before the authority has made one. The server's log says what the authority saw.",
+        "journalctl -u headwater -g acme    # or wherever its log is",
+    );
+}
+
 /// `http = ".."`, or the list that the other keys are.
 pub(super) fn line(key: &str, address: SocketAddr) -> String {
     if key == "http" { format!("http = \"{address}\"") } else { format!("{key} = [\"{address}\"]") }

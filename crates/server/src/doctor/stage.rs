@@ -45,12 +45,17 @@ impl Stage {
         let turn_secret = (!config.no_turn).then(seed::token);
         let node = Node::start(run::node_config(config, &ports, advertise, turn_secret.as_deref()))?;
         let (media, advertised) = (node.media_addresses(), node.advertised());
-        // A certificate that cannot be used is found by looking at its files.
-        let identity = tls::identity(&config.tls, &[], &[]).ok().flatten();
+        // A certificate that cannot be used is found by looking at its files. None is ordered for a check.
+        let own = Tls::SelfSigned;
+        let settings = if matches!(config.tls, Tls::Acme(_)) { &own } else { &config.tls };
+        let identity = tls::identity(settings, &[], &[]).ok().flatten();
         let turn = turn_secret.map(|secret| {
             let mut turn = Turn::new(secret, &advertised, &node.advertised_tcp());
             turn.tls_port =
                 (identity.is_some() && config.tls != Tls::SelfSigned).then_some(ports.first.port());
+            if let Tls::Acme(acme) = &config.tls {
+                turn.name = acme.domains.first().cloned();
+            }
             turn
         });
         let token = config.publish_token.clone().unwrap_or_else(seed::token);

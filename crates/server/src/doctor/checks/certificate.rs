@@ -65,6 +65,8 @@ fn files(patient: &Patient<'_>, cert: &Path, key: &Path, findings: &mut Findings
         };
         findings.fault(code, error, why, fix);
     }
+    #[cfg(unix)]
+    open_to_all(key, findings);
     let chain: Vec<CertificateDer<'_>> =
         CertificateDer::pem_file_iter(cert).map(|it| it.filter_map(Result::ok).collect()).unwrap_or_default();
     if let Some(leaf) = chain.first()
@@ -76,6 +78,26 @@ fn files(patient: &Patient<'_>, cert: &Path, key: &Path, findings: &mut Findings
     }
     if findings.findings.len() == before {
         findings.well(format!("the certificate {} is good", cert.display()));
+    }
+}
+
+/// May every user of this machine have the key? A folder above that lets nobody in protects it (`/etc/letsencrypt/live`).
+#[cfg(unix)]
+fn open_to_all(key: &Path, findings: &mut Findings) {
+    use std::os::unix::fs::PermissionsExt;
+
+    const READ_OR_WRITE: u32 = 0o006;
+    const ENTER: u32 = 0o001;
+    let others =
+        |path: &Path, what| std::fs::metadata(path).is_ok_and(|it| it.permissions().mode() & what != 0);
+    let Ok(real) = key.canonicalize() else { return };
+    if others(&real, READ_OR_WRITE) && real.ancestors().skip(1).all(|folder| others(folder, ENTER)) {
+        findings.warning(
+            "tls-key-open",
+            format!("every user of this machine may read or change the key {}", key.display()),
+            "Who has the key can pass for this server.",
+            format!("chmod o= {}", key.display()),
+        );
     }
 }
 

@@ -1,7 +1,8 @@
 //! What the system grants: buffers, files, cores.
 
 use super::super::finding::Findings;
-use super::super::patient::Patient;
+use super::super::holder;
+use super::super::patient::{Life, Patient};
 use crate::files;
 
 pub(super) fn check(patient: &Patient<'_>, findings: &mut Findings) {
@@ -20,6 +21,7 @@ pub(super) fn check(patient: &Patient<'_>, findings: &mut Findings) {
         Some((asked, _)) => findings.well(format!("UDP receive buffer: {} KiB", asked >> 10)),
         None => {}
     }
+    drops(patient, findings);
     let needed = files::needed(patient.config);
     match machine.files {
         Some(files) if files < needed => findings.fault(
@@ -42,6 +44,27 @@ pub(super) fn check(patient: &Patient<'_>, findings: &mut Findings) {
             format!("workers = {}", machine.cores),
         );
     }
+}
+
+/// What a running server was too late for.
+fn drops(patient: &Patient<'_>, findings: &mut Findings) {
+    let machine = patient.machine;
+    let dropped: u64 = patient.media.iter().map(|it| holder::dropped(*it)).sum();
+    if dropped == 0 || !matches!(patient.life, Life::Runs) {
+        return;
+    }
+    let fix = match machine.receive_buffer {
+        Some((asked, obtained)) if obtained < asked => format!("sysctl -w net.core.rmem_max={asked}"),
+        _ if patient.config.workers < machine.cores => format!("workers = {}", machine.cores),
+        _ => "CPUWeight=1000    # in the [Service] of its systemd unit, if others use the cores; else it needs more of them"
+            .to_owned(),
+    };
+    findings.warning(
+        "udp-drops",
+        format!("the kernel has dropped {dropped} datagrams for the server since it started: its receive buffer was full"),
+        "The server was too late to read them. Viewers see stutter, and ask for packets again.",
+        fix,
+    );
 }
 
 /// A number that people would write.

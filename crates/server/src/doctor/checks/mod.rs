@@ -7,6 +7,7 @@ mod clock;
 mod families;
 mod ice_servers;
 mod limits;
+mod outer;
 mod scope;
 
 use super::finding::Findings;

@@ -15,13 +15,23 @@ pub(super) fn check(patient: &Patient<'_>, findings: &mut Findings) {
             "this-machine-only",
             "HTTP and media listen on loopback only",
             "Nobody but programs on this machine can publish or watch.",
-            format!("listen = [\"{}\"]", all(port)),
+            if patient.is_shared() {
+                format!("listen = [\"{}\"]", all(port))
+            } else {
+                format!("listen = [\"{}\"]    # instead of http and media", all(port))
+            },
         ),
         (true, false) => findings.fault(
             "media-loopback",
             "HTTP is there for other machines, but media listens on loopback only",
             "Pages open and then wait: no media gets in or out.",
             sockets::line("media", all(media_port)),
+        ),
+        (false, true) if patient.machine.is_container => findings.warning(
+            "http-loopback",
+            "HTTP listens on the container's loopback only: a port that is published does not lead there",
+            "Nobody reaches the pages, WHIP and WHEP, unless a proxy runs in the same container or pod.",
+            sockets::line("http", all(port)),
         ),
         (false, true) => findings.hint(
             "http-loopback",

@@ -83,12 +83,43 @@ pub(in super::super) async fn ask(server: SocketAddr, secure: bool, ask: &Ask<'_
     timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// Is it a server of ours that answers there? Nobody else has these pages' words at both addresses.
-pub(in super::super) async fn is_ours(server: SocketAddr, secure: bool) -> bool {
-    let health = ask(server, secure, &Ask::new("GET", "/healthz")).await;
+/// Who has a port.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Holder {
+    /// A server of ours, with or without TLS as it is expected.
+    Ours,
+    /// One of ours that has TLS where none is expected, or the other way round.
+    OtherTls,
+    /// One of ours whose TLS has no certificate.
+    NoCertificate,
+    Stranger,
+}
+
+/// Is it a server of ours that answers there?
+pub(in super::super) async fn holder(server: SocketAddr, secure: bool) -> Holder {
+    if is_ours(server, secure).await {
+        return Holder::Ours;
+    }
+    // Behind TLS, what comes without it is told so.
+    let Ok(plain) = ask(server, false, &Ask::new("OPTIONS", "/whip/doctor")).await else {
+        return Holder::Stranger;
+    };
+    match plain.body.contains("\"https-needed\"") {
+        true if secure => Holder::NoCertificate,
+        true => Holder::OtherTls,
+        false if secure && is_ours(server, false).await => Holder::OtherTls,
+        false => Holder::Stranger,
+    }
+}
+
+/// Nobody else has these pages' words at both addresses.
+async fn is_ours(server: SocketAddr, secure: bool) -> bool {
+    let Ok(health) = ask(server, secure, &Ask::new("GET", "/healthz")).await else { return false };
+    if health.body != "ok\n" && health.body != "stopping\n" {
+        return false;
+    }
     let whip = ask(server, secure, &Ask::new("OPTIONS", "/whip/doctor")).await;
-    health.is_ok_and(|it| it.body == "ok\n" || it.body == "stopping\n")
-        && whip.is_ok_and(|it| it.header("accept-post").any(|value| value == "application/sdp"))
+    whip.is_ok_and(|it| it.header("accept-post").any(|value| value == "application/sdp"))
 }
 
 /// Does HTTP answer at every address?

@@ -1,9 +1,11 @@
 //! The media port, asked over UDP as a client would: a Binding request (RFC 8489 §3).
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use headwater_stun::attribute::XorMappedAddress;
 use headwater_stun::{Class, Message, MessageBuilder, Method, TransactionId};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
@@ -19,22 +21,25 @@ const WAITS: [Duration; 3] =
     [Duration::from_millis(300), Duration::from_millis(600), Duration::from_millis(1200)];
 /// Longest answer.
 const MAX_DATAGRAM: usize = 2048;
-/// Most advertised addresses asked: a session validates no more than eight (`headwater_ice`).
-const MAX_TOLD: usize = 4;
+/// Most addresses asked of each kind: a session validates no more than eight (`headwater_ice`).
+const MAX_ASKED: usize = 4;
 
-/// Does UDP answer at every media address, and at every address that clients are told? Without TURN the server is silent to
-/// strangers; then a session's check must ask.
-pub(super) async fn check(patient: &Patient<'_>, session: Option<&Session>, findings: &mut Findings) {
+/// Does UDP answer at every media address, and at every address that clients are told? Returns those of no interface that
+/// lead here.
+pub(super) async fn check(
+    patient: &Patient<'_>,
+    session: Option<&Session>,
+    findings: &mut Findings,
+) -> Vec<SocketAddr> {
+    let mut proven = Vec::new();
+    // Without TURN the server is silent to strangers; then a session's check must ask.
     if patient.config.no_turn && session.is_none() {
-        return;
+        return proven;
     }
-    let mut answering = 0;
-    for address in patient.media.iter().copied() {
-        match ask(patient, session, here(address)).await {
-            Ok(()) => {
-                answering += 1;
-                findings.well(format!("UDP {address} answers STUN"));
-            }
+    let needed = session.filter(|_| patient.config.no_turn);
+    for address in patient.media.iter().copied().take(MAX_ASKED) {
+        match ask(needed, here(address)).await {
+            Ok(()) => findings.well(format!("UDP {address} answers STUN")),
             Err(error) => findings.fault(
                 "media-unreachable",
                 format!("UDP {address} does not answer STUN: {error}"),
@@ -44,52 +49,56 @@ pub(super) async fn check(patient: &Patient<'_>, session: Option<&Session>, find
         }
     }
     // What does not answer at its own address answers nowhere else.
-    if answering == patient.media.len() {
-        told(patient, session, findings).await;
+    if findings.has("media-unreachable") {
+        return proven;
     }
-}
-
-/// An address that a NAT has: from inside it answers only if the NAT hairpins (RFC 4787 §6).
-async fn told(patient: &Patient<'_>, session: Option<&Session>, findings: &mut Findings) {
-    for address in patient.advertised.iter().copied().take(MAX_TOLD) {
+    for address in patient.advertised.iter().copied().take(MAX_ASKED) {
         let is_here = patient.machine.has(address.ip());
-        match ask(patient, session, address).await {
-            Ok(()) if is_here => {}
-            Ok(()) => findings.well(format!("UDP {address}, which clients are told, leads here")),
+        // Who answers at another's address may be another: a session's check is answered by its server alone.
+        match ask(if is_here { needed } else { session }, address).await {
+            Ok(()) if is_here || session.is_none() => {}
+            Ok(()) => {
+                findings.well(format!("UDP {address}, which clients are told, leads here"));
+                proven.push(address);
+            }
             Err(error) if is_here => findings.fault(
                 "media-unreachable",
                 format!("UDP {address}, which clients are told, does not answer STUN: {error}"),
                 "Media listens, but not at this address.",
                 format!("advertise = [\"{}\"]", here(patient.media.first().copied().unwrap_or(address)).ip()),
             ),
-            Err(_) => findings.hint(
-                "hairpin",
-                format!("UDP {address}, which clients are told, does not answer from here"),
-                "Many NATs do not let a machine reach itself by its outer address: from outside it may still work. Open the \
-                 watch page from another network.",
-                format!("advertise = [\"{}\"]    # is right if UDP {} is forwarded to this machine", address.ip(), address.port()),
-            ),
+            // From inside it answers only if the NAT hairpins (RFC 4787 §6): nothing is known.
+            Err(_) => {}
         }
     }
+    proven
 }
 
-async fn ask(patient: &Patient<'_>, session: Option<&Session>, server: SocketAddr) -> io::Result<()> {
-    match session.filter(|_| patient.config.no_turn) {
+async fn ask(session: Option<&Session>, server: SocketAddr) -> io::Result<()> {
+    match session {
         Some(session) => {
             let check = session.check();
             exchange(server, &check.request, |answer| check.is_answered_by(answer)).await
         }
-        None => binding(server).await,
+        None => binding(server).await.map(drop),
     }
 }
 
-/// Asks once, with repetitions.
-async fn binding(server: SocketAddr) -> io::Result<()> {
-    let id = transaction_id();
-    let mut request = Vec::new();
+/// Asks a STUN server once, with repetitions, and returns the address that it sees.
+pub(super) async fn binding(server: SocketAddr) -> io::Result<SocketAddr> {
+    let (id, mut request, seen) = (transaction_id(), Vec::new(), Cell::new(None));
     let _ = MessageBuilder::request(Method::BINDING, id, &mut request).fingerprint();
-    exchange(server, &request, |answer| answer.class() == Class::Success && answer.transaction_id() == id)
-        .await
+    exchange(server, &request, |answer| {
+        if answer.class() != Class::Success || answer.transaction_id() != id {
+            return false;
+        }
+        seen.set(answer.attribute::<XorMappedAddress>().ok().flatten());
+        true
+    })
+    .await?;
+    seen.get()
+        .map(|XorMappedAddress(address)| address)
+        .ok_or_else(|| io::Error::other("the answer lacks the address"))
 }
 
 /// Sends a request until an answer comes that fits.
@@ -113,7 +122,7 @@ async fn exchange(server: SocketAddr, request: &[u8], fits: impl Fn(&Message<'_>
             return answered;
         }
     }
-    Err(io::Error::new(io::ErrorKind::TimedOut, "no answer"))
+    Err(io::ErrorKind::TimedOut.into())
 }
 
 pub(super) fn transaction_id() -> TransactionId {

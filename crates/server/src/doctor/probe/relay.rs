@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use headwater_stun::{Transport, UriHost};
+use headwater_stun::{Transport, Uri, UriHost};
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
@@ -16,15 +16,22 @@ use super::way::PATIENCE;
 /// Most servers asked.
 const MAX_SERVERS: usize = 8;
 
-pub(super) async fn check(patient: &Patient<'_>, session: &Session, findings: &mut Findings) {
+/// Returns addresses that were seen to lead here from outside.
+pub(super) async fn check(
+    patient: &Patient<'_>,
+    session: &Session,
+    findings: &mut Findings,
+) -> Vec<SocketAddr> {
+    let mut proven = Vec::new();
     for link in session.links.iter().filter(|link| link.uri.is_turn()).take(MAX_SERVERS) {
         let is_foreign = patient.config.ice_servers.iter().any(|server| server.url == link.url);
         if is_foreign {
-            foreign(patient, session, link, findings).await;
+            proven.extend(foreign(patient, session, link, findings).await);
         } else {
             own(patient, session, link, findings).await;
         }
     }
+    proven
 }
 
 /// Our own: what it relays to the media port never leaves the process.
@@ -36,7 +43,10 @@ async fn own(patient: &Patient<'_>, session: &Session, link: &Link, findings: &m
     };
     let protocol = if link.uri.transport() == Transport::Tcp { "tcp" } else { "udp" };
     match turn::through(server, link, *peer, &session.check()).await {
-        Ok(_) => findings.well(format!("media answers through the relay {}", link.url)),
+        Ok(_) if *link.uri.host() == UriHost::Ip(server.ip()) => {
+            findings.well(format!("media answers through the relay {}", link.url));
+        }
+        Ok(_) => findings.well(format!("media answers through the relay {}, asked at {server}", link.url)),
         Err(Trouble::Server(error)) => findings.fault(
             "relay-unreachable",
             format!("the TURN server {} does not answer at {server}: {error}", link.url),
@@ -59,23 +69,28 @@ async fn own(patient: &Patient<'_>, session: &Session, link: &Link, findings: &m
 }
 
 /// Somebody else's: it sees the media address from outside, which nothing on this machine does.
-async fn foreign(patient: &Patient<'_>, session: &Session, link: &Link, findings: &mut Findings) {
-    let Some(server) = look_up(link).await else {
+async fn foreign(
+    patient: &Patient<'_>,
+    session: &Session,
+    link: &Link,
+    findings: &mut Findings,
+) -> Option<SocketAddr> {
+    let Some(server) = look_up(&link.uri).await.first().copied() else {
         findings.fault(
             "turn-unresolved",
             format!("ice_servers: the host of {} has no address", link.url),
             "Clients wait for it, and have no relay.",
             "url = \"turn:THE.RIGHT.NAME:3478?transport=udp\"",
         );
-        return;
+        return None;
     };
     let peers = &patient.advertised;
-    let Some(peer) = peers.iter().find(|it| it.is_ipv4() == server.is_ipv4()).or_else(|| peers.first())
-    else {
-        return;
-    };
+    let peer = peers.iter().find(|it| it.is_ipv4() == server.is_ipv4()).or_else(|| peers.first())?;
     match turn::through(server, link, *peer, &session.check()).await {
-        Ok(_) => findings.well(format!("media answers at {peer} from outside, through {}", link.url)),
+        Ok(_) => {
+            findings.well(format!("media answers at {peer} from outside, through {}", link.url));
+            return Some(*peer);
+        }
         Err(Trouble::Server(error)) => findings.fault(
             "turn-unreachable",
             format!("ice_servers: {} does not answer: {error}", link.url),
@@ -95,6 +110,7 @@ async fn foreign(patient: &Patient<'_>, session: &Session, link: &Link, findings
             format!("advertise = [\"{}\"]    # is right if UDP {} is forwarded and let through", peer.ip(), peer.port()),
         ),
     }
+    None
 }
 
 /// Where our own server is reached from this machine: what clients are told may be a NAT's address.
@@ -113,13 +129,14 @@ fn beside(patient: &Patient<'_>, link: &Link) -> Option<SocketAddr> {
     }
 }
 
-async fn look_up(link: &Link) -> Option<SocketAddr> {
-    let port = link.uri.port();
-    match link.uri.host() {
-        UriHost::Ip(ip) => Some(SocketAddr::new(*ip, port)),
-        UriHost::Name(name) => {
-            let mut found = timeout(PATIENCE, lookup_host((name.as_str(), port))).await.ok()?.ok()?;
-            found.next()
-        }
+/// The addresses of a server, the best first; none if its name has none.
+pub(super) async fn look_up(uri: &Uri) -> Vec<SocketAddr> {
+    let port = uri.port();
+    match uri.host() {
+        UriHost::Ip(ip) => vec![SocketAddr::new(*ip, port)],
+        UriHost::Name(name) => match timeout(PATIENCE, lookup_host((name.as_str(), port))).await {
+            Ok(Ok(found)) => found.collect(),
+            _ => Vec::new(),
+        },
     }
 }

@@ -1,5 +1,6 @@
 //! A publisher's session that never connects: it shows whether offers are answered, and lets checks be answered.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,7 +13,7 @@ use headwater_stun::attribute::Username;
 use headwater_stun::{Class, Key, Message, MessageBuilder, Method, TransactionId};
 
 use super::super::finding::Findings;
-use super::super::patient::{Patient, Token, here};
+use super::super::patient::{Life, Patient, Token, here};
 use super::http::{self, Answer, Ask};
 use super::link::Link;
 use super::media::transaction_id;
@@ -21,10 +22,25 @@ use crate::seed;
 /// What a peer-reflexive candidate has (RFC 8445 §5.1.2.1); nobody compares it here.
 const PRIORITY: Priority = Priority(0x6e00_01ff);
 
-/// An answered offer.
-pub(super) struct Session {
+/// Where offers go, and with which token.
+#[derive(Clone)]
+struct Desk {
     server: SocketAddr,
     secure: bool,
+    token: Option<String>,
+}
+
+/// Why there is no session.
+enum Refusal {
+    Token,
+    /// A limit is reached: which one.
+    Full(String),
+    Other(String),
+}
+
+/// An answered offer.
+pub(super) struct Session {
+    desk: Desk,
     path: String,
     /// For a check's user name: theirs, then ours.
     username: String,
@@ -39,7 +55,7 @@ pub(super) struct Session {
 /// Offers a stream that nobody knows. `None`: the findings say why not.
 pub(super) async fn open(patient: &Patient<'_>, findings: &mut Findings) -> Option<Session> {
     let token = match patient.token() {
-        Token::Is(token) => Some(token),
+        Token::Is(token) => Some(token.to_owned()),
         Token::None => None,
         Token::Unknown => {
             findings.hint(
@@ -51,50 +67,97 @@ pub(super) async fn open(patient: &Patient<'_>, findings: &mut Findings) -> Opti
             return None;
         }
     };
-    let server = here(*patient.tcp.first()?);
-    let (secure, stream) = (patient.is_secure(), format!("doctor-{}", seed::token()));
-    let offer = offer(&stream)?;
-    let path = format!("/whip/{stream}");
-    let ask = Ask { method: "POST", path: &path, token, body: &offer };
-    let refused = |why: String| {
-        (
-            format!("{path} does not answer an offer: {why}"),
-            "Nobody can publish, and so nobody has anything to watch.",
-        )
-    };
-    let (found, why) = match http::ask(server, secure, &ask).await {
-        Ok(answer) if answer.status == 201 => match Session::read(server, secure, &offer, &answer) {
-            Some(session) => {
-                findings.well("WHIP answers an offer");
-                return Some(session);
-            }
-            None => refused("the answer lacks what RFC 9725 asks for".to_owned()),
-        },
-        Ok(answer) if answer.status == 401 => {
-            findings.warning(
+    let desk = Desk { server: here(*patient.tcp.first()?), secure: patient.is_secure(), token };
+    let session = desk.offer().await.map_err(|refusal| refusal.tell(findings)).ok()?;
+    findings.well("WHIP answers an offer");
+    compare(patient, &session, findings);
+    Some(session)
+}
+
+/// A server that runs may have been started with other settings, or before an address was another.
+fn compare(patient: &Patient<'_>, session: &Session, findings: &mut Findings) {
+    let [tells, would] = [&session.udp, &patient.advertised].map(|all| all.iter().collect::<BTreeSet<_>>());
+    if matches!(patient.life, Life::Runs) && tells != would {
+        let list =
+            |all: BTreeSet<&SocketAddr>| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        findings.warning(
+            "advertise-differs",
+            format!("the running server tells clients {}, with these settings it is {}", list(tells), list(would)),
+            "It was started with others, or an address has changed since: what is checked here is not what runs.",
+            "systemctl restart headwater    # with these settings",
+        );
+    }
+}
+
+impl Refusal {
+    fn tell(self, findings: &mut Findings) {
+        match self {
+            Self::Token => findings.warning(
                 "token-differs",
                 "the running server does not take the publish_token of these settings",
                 "It was started with others: what is checked here is not what runs.",
                 "systemctl restart headwater    # with these settings",
-            );
-            return None;
+            ),
+            Self::Full(why) => findings.warning(
+                "server-full",
+                format!("the running server answers no offer now: {why}"),
+                "Who wants to publish or watch is refused in the same way. Signalling, ICE-TCP and relays are not checked.",
+                "[limits]    # streams, sessions_per_address, pending_sessions: raise the one that is named",
+            ),
+            Self::Other(why) => findings.fault(
+                "signalling-refused",
+                format!("WHIP does not answer an offer: {why}"),
+                "Nobody can publish, and so nobody has anything to watch.",
+                "log = \"debug\"    # the server's log says more",
+            ),
         }
-        Ok(answer) => refused(format!("status {}, {}", answer.status, answer.body.trim())),
-        Err(error) => refused(error.to_string()),
-    };
-    findings.fault("signalling-refused", found, why, "log = \"debug\"    # the server's log says more");
-    None
+    }
+}
+
+impl Desk {
+    async fn offer(&self) -> Result<Session, Refusal> {
+        let stream = format!("doctor-{}", seed::token());
+        let offer = offer(&stream).ok_or_else(|| Refusal::Other("no offer can be made".to_owned()))?;
+        let path = format!("/whip/{stream}");
+        let ask = Ask { method: "POST", path: &path, token: self.token.as_deref(), body: &offer };
+        let answer = http::ask(self.server, self.secure, &ask).await;
+        let answer = answer.map_err(|error| Refusal::Other(error.to_string()))?;
+        match answer.status {
+            201 => Session::read(self, &offer, &answer)
+                .ok_or_else(|| Refusal::Other("the answer lacks what RFC 9725 asks for".to_owned())),
+            401 => Err(Refusal::Token),
+            429 | 503 if answer.body.contains("\"limit-reached\"") => {
+                Err(Refusal::Full(detail(&answer.body)))
+            }
+            status => Err(Refusal::Other(format!("status {status}, {}", detail(&answer.body)))),
+        }
+    }
 }
 
 impl Session {
-    fn read(server: SocketAddr, secure: bool, offer: &str, answer: &Answer) -> Option<Self> {
+    fn read(desk: &Desk, offer: &str, answer: &Answer) -> Option<Self> {
         let (ours, theirs) = (credentials(offer)?, credentials(&answer.body)?);
         let path = answer.header("location").next()?.to_owned();
         let of = |transport| candidates(&answer.body, transport).collect();
         let (tcp, udp) = (of("tcp"), of("udp"));
         let links = answer.header("link").filter_map(Link::parse).collect();
         let username = format!("{}:{}", theirs.ufrag, ours.ufrag);
-        Some(Self { server, secure, path, username, key: Key::short_term(&theirs.password), tcp, udp, links })
+        Some(Self {
+            desk: desk.clone(),
+            path,
+            username,
+            key: Key::short_term(&theirs.password),
+            tcp,
+            udp,
+            links,
+        })
+    }
+
+    /// Ends this one and opens another, which has validated no address yet. `None`: the findings say why.
+    pub(super) async fn renew(self, findings: &mut Findings) -> Option<Self> {
+        let desk = self.desk.clone();
+        self.close().await;
+        desk.offer().await.map_err(|refusal| refusal.tell(findings)).ok()
     }
 
     /// A check, as ICE's full agent would send it (RFC 8445 §7.2.2). It nominates nothing.
@@ -111,7 +174,9 @@ impl Session {
 
     /// Ends it; a server that does not hear forgets it by itself.
     pub(super) async fn close(self) {
-        let _ = http::ask(self.server, self.secure, &Ask::new("DELETE", &self.path)).await;
+        let Desk { server, secure, token } = &self.desk;
+        let ask = Ask { token: token.as_deref(), ..Ask::new("DELETE", &self.path) };
+        let _ = http::ask(*server, *secure, &ask).await;
     }
 }
 
@@ -129,6 +194,13 @@ impl Check<'_> {
             && message.transaction_id() == self.id
             && message.verify_integrity(self.key).is_ok()
     }
+}
+
+/// What a problem says to people (RFC 9457 §3.1), else the words of the body, in one line.
+fn detail(body: &str) -> String {
+    let problem: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let detail = problem.as_ref().and_then(|it| it.get("detail")?.as_str());
+    detail.unwrap_or(body).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What a browser would offer: one audio line.

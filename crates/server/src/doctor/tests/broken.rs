@@ -10,12 +10,17 @@ use super::*;
 type Broken<'a> = (&'a str, Machine, &'a str, &'a str);
 
 /// Everything else is as it should be, and everybody may come.
-const WORLD: &str = "http = \"0.0.0.0:0\"\nmedia = [\"0.0.0.0:0\"]\npublish_token = \"p\"\nwatch_token = \"w\"\nworkers = 1\n";
+pub(super) const WORLD: &str = "http = \"0.0.0.0:0\"\nmedia = [\"0.0.0.0:0\"]\npublish_token = \"p\"\nwatch_token = \"w\"\nworkers = 1\n";
 
 #[track_caller]
 fn assert_named(toml: &str, machine: &Machine, code: &str, line: &str) {
-    let findings = diagnose(toml, machine);
-    let text = report::text(&findings);
+    assert_found(toml, &diagnose(toml, machine), code, line);
+}
+
+/// The finding is there, in three lines, and `line` stands in the one to change.
+#[track_caller]
+pub(super) fn assert_found(toml: &str, findings: &Findings, code: &str, line: &str) {
+    let text = report::text(findings);
     let finding = findings
         .findings
         .iter()
@@ -30,7 +35,7 @@ fn assert_named(toml: &str, machine: &Machine, code: &str, line: &str) {
 }
 
 /// [`WORLD`] with other lines instead of, or beside, its own.
-fn world(changed: &str) -> String {
+pub(super) fn world(changed: &str) -> String {
     let key = |line: &str| line.split_once(" = ").map(|(key, _)| key.to_owned());
     let kept: Vec<&str> =
         WORLD.lines().filter(|line| !changed.lines().any(|other| key(other) == key(line))).collect();
@@ -105,6 +110,22 @@ fn doors_that_are_for_this_machine_alone() {
 }
 
 #[test]
+fn a_container_that_tells_its_own_addresses() {
+    let inside = || Machine {
+        is_container: true,
+        interfaces: ["127.0.0.1", "172.17.0.2"].map(|ip| ip.parse().unwrap()).to_vec(),
+        ..machine()
+    };
+    table(&[
+        ("advertise = [\"172.17.0.2\"]", inside(), "advertise-container", "docker run -p "),
+        ("advertise = [\"192.168.7.7\"]", inside(), "advertise-nat", "docker run -p "),
+        ("http = \"127.0.0.1:0\"", inside(), "http-loopback", "http = \"0.0.0.0:"),
+    ]);
+    let told_of_the_host = diagnose(&world("advertise = [\"192.168.7.7\"]"), &inside());
+    assert!(!told_of_the_host.has("advertise-container"));
+}
+
+#[test]
 fn certificates_that_are_refused() {
     let folder = Folder::new();
     let tls = |pair| Folder::tls(&folder, &pair);
@@ -125,6 +146,30 @@ fn certificates_that_are_refused() {
     let no_key = tls(Wanted::GOOD.make()).replace("key.pem", "no.pem");
     check(no_key, "tls-unreadable", "tls_key = ");
     table(&[("", machine(), "tls-off", "tls_cert = ")]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_everybody_may_read() {
+    use std::fs::{Permissions, metadata, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = Folder::new();
+    let lines = folder.tls(&Wanted::GOOD.make());
+    let key = lines.lines().find_map(|line| line.strip_prefix("tls_key = ")).unwrap().trim_matches('"');
+    let key = Path::new(key).canonicalize().unwrap();
+    let is_entered = |folder: &Path| metadata(folder).unwrap().permissions().mode() & 1 != 0;
+    if !key.ancestors().skip(1).all(is_entered) {
+        eprintln!("skipped: the folder for temporary files is this user's alone");
+        return;
+    }
+    let toml = format!("{GOOD}{lines}");
+    assert!(!diagnose(&toml, &machine()).has("tls-key-open"));
+    set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    assert_named(&toml, &machine(), "tls-key-open", "chmod o= ");
+    // As Let's Encrypt keeps it.
+    set_permissions(key.parent().unwrap(), Permissions::from_mode(0o700)).unwrap();
+    assert!(!diagnose(&toml, &machine()).has("tls-key-open"));
 }
 
 #[test]

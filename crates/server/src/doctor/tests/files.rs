@@ -30,6 +30,8 @@ impl Folder {
     /// The lines of the settings for a pair in this folder.
     pub(super) fn tls(&self, pair: &Pair) -> String {
         let (cert, key) = (self.write("cert.pem", &pair.cert), self.write("key.pem", &pair.key));
+        #[cfg(unix)]
+        fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         format!("tls_cert = \"{}\"\ntls_key = \"{}\"\n", cert.display(), key.display())
     }
 }

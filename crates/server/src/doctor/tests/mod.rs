@@ -2,6 +2,7 @@
 
 mod broken;
 mod files;
+mod outside;
 mod running;
 
 use std::net::IpAddr;
@@ -9,6 +10,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use clap::Parser;
+use headwater_stun::Uri;
 
 use super::finding::{Findings, Severity};
 use super::machine::Machine;
@@ -40,9 +42,14 @@ fn machine() -> Machine {
 
 /// What the doctor says of a file with this text.
 fn diagnose(toml: &str, machine: &Machine) -> Findings {
+    diagnose_with(toml, machine, &[])
+}
+
+/// The same with `--stun`.
+fn diagnose_with(toml: &str, machine: &Machine, stun: &[Uri]) -> Findings {
     let folder = Folder::new();
     let file = folder.write("headwater.toml", toml);
-    examine(&settings(&file), machine).unwrap()
+    examine(&settings(&file), machine, stun).unwrap()
 }
 
 fn codes(findings: &Findings, severity: Severity) -> Vec<&'static str> {
