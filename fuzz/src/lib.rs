@@ -12,6 +12,7 @@
 
 mod input;
 mod machine;
+mod odd;
 mod targets;
 
 pub use input::Input;

@@ -25,9 +25,33 @@ const ROOMS: &[&str] = &[
     "srtp/src/context.rs",
     "srtp/src/stream.rs",
     "srtp/src/replay.rs",
+    "stun/src/attribute/",
+    "stun/src/message.rs",
+    "stun/src/method.rs",
+    "stun/src/transaction_id.rs",
+    "stun/src/datagram.rs",
+    "stun/src/integrity.rs",
+    "stun/src/long_term.rs",
+    "stun/src/challenge.rs",
+    "stun/src/nonce_cookie.rs",
+    "stun/src/responder.rs",
+    "stun/src/client.rs",
+    "stun/src/uri.rs",
+    "turn/src/attribute.rs",
+    "turn/src/channel_data.rs",
+    "turn/src/stream.rs",
+    "turn/src/client.rs",
+    "turn/src/client/",
+    "turn/src/server.rs",
+    "turn/src/server/",
+    "turn/src/peers.rs",
+    "ice/src/attribute.rs",
+    "ice/src/candidate_text.rs",
+    "ice/src/framing.rs",
+    "ice/src/",
 ];
 /// The targets that feed them.
-const TARGETS: [&str; 3] = ["dtls_wire", "dtls_connection", "srtp"];
+const TARGETS: [&str; 6] = ["dtls_wire", "dtls_connection", "srtp", "stun_message", "ice_agent", "turn"];
 /// Says that this program is run in the place of rustc.
 const WRAPS: &str = "HEADWATER_COVERAGE";
 
