@@ -26,6 +26,8 @@ pub(super) struct Laws {
     listeners: Vec<SocketAddr>,
     /// Allocations that the owner was told of.
     pub(super) live: Vec<(FiveTuple, Arc<str>)>,
+    /// Datagrams of clients that the server has refused.
+    pub(super) refused: u64,
     /// When a request named a peer last.
     named: HashMap<IpAddr, Instant>,
     /// Bytes beyond their requests, to those who had proven nothing.
@@ -45,6 +47,7 @@ impl Laws {
             policy: config.peers.clone(),
             listeners: config.listeners.clone(),
             live: Vec::new(),
+            refused: 0,
             named: HashMap::new(),
             unproven: HashMap::new(),
             carried: HashMap::new(),

@@ -129,6 +129,10 @@ impl Owned {
         assert!(allocations <= self.laws.max_allocations, "{allocations} allocations");
         assert!(self.laws.live.len() <= allocations, "more were told of than there are");
         assert_eq!(allocations == 0, self.server.is_empty());
+        let counters = self.server.counters();
+        assert_eq!(counters.allocations_made - counters.allocations_ended, self.laws.live.len() as u64);
+        assert_eq!(counters.refused_from_clients.total(), self.laws.refused);
+        assert!(counters.errors().all(|(code, count)| count == counters.errors_of(code)));
     }
 
     /// All that was opened is closed at the end.

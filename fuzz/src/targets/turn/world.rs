@@ -8,6 +8,7 @@ use super::setups;
 use crate::machine::{Machine, advance, drain};
 use headwater_stun::{Attempt, Class, Datagram, LongTerm, Message, Transport};
 use headwater_turn::FiveTuple;
+use headwater_turn::attribute::Family;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -118,7 +119,7 @@ impl World {
             Ok(Some(to)) => {
                 assert!(bytes.as_ptr_range().contains(&to.data.as_ptr()) || to.data.is_empty());
                 let relay = relays.iter().find(|it| it.id == to.relay).expect("an open relay");
-                assert_eq!(relay.family, headwater_turn::attribute::Family::of(&to.peer));
+                assert_eq!(relay.family, Family::of(&to.peer));
                 laws.talks(now, to.peer);
                 laws.carries(now, &relay.user, to.data.len());
                 Some(to.data.to_vec())
@@ -126,6 +127,7 @@ impl World {
             Ok(None) => None,
             Err(_) => {
                 assert_eq!((server.allocations(), server.poll_timeout()), before, "refused, yet changed");
+                laws.refused += 1;
                 is_refused = true;
                 None
             }
