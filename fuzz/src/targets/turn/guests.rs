@@ -9,6 +9,7 @@ use headwater_stun::attribute::{Nonce, PasswordAlgorithm, PasswordAlgorithms, Re
 use headwater_stun::{
     Attempt, LongTerm, Message, MessageBuilder, Method, ProtectedBuilder, TransactionId, Transport, userhash,
 };
+use headwater_turn::channel_data;
 use headwater_turn::{FiveTuple, password_for};
 use std::net::SocketAddr;
 
@@ -101,7 +102,7 @@ impl World {
         self.guests[usize::from(choice) % self.guests.len()].five_tuple()
     }
 
-    /// A guest sends a request, and again if it was asked for proof; or an indication, or what it has no proof for.
+    /// A guest sends a request, and again if it was asked for proof; or an indication, channel data, or what it has no proof for.
     pub(super) fn guest(&mut self, input: &mut Input<'_>) {
         let (who, what, id) = (input.byte(), input.byte(), TransactionId::new([input.byte(); 12]));
         let method = METHODS[usize::from(what) % METHODS.len()];
@@ -113,7 +114,17 @@ impl World {
             *input = start;
             let (mut bytes, nonce) = (Vec::new(), self.guests[index].nonce.clone());
             let is_plain = match what >> 6 {
-                0 | 1 => {
+                1 => {
+                    let data = input.chunk();
+                    channel_data::emit(
+                        from.transport,
+                        0x4000 + u16::from(id.as_bytes()[0]),
+                        data,
+                        &mut bytes,
+                    );
+                    true
+                }
+                0 => {
                     let request = say(MessageBuilder::request(method, id, &mut bytes), input, &self.known);
                     self.guests[index].sign(request).fingerprint();
                     false

@@ -39,6 +39,7 @@ const SERVERS: [fn(&mut ServerConfig); 6] = [
         config.alternates = vec![address(1, 3479)];
         config.secrets = vec![SECRET.to_owned()];
         config.max_lifetime = Duration::from_secs(60);
+        config.max_allocations = 2;
     },
 ];
 

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const MAX_UNDER_WAY: usize = 64;
 /// More than the client may have to say at one moment: its requests, of which 32 are open at once.
 const MAX_BURST: usize = 64;
+/// How long a server remembers the bandwidth of who has left.
+const SAVED: Duration = Duration::from_secs(1);
 /// How long the last request of a client is waited for, with all its repetitions.
 const LAST_WORDS: Duration = Duration::from_secs(120);
 
@@ -215,9 +217,10 @@ impl World {
         self.settle();
         self.server.check_empty();
         self.client.client.close(self.now);
+        self.wait(SAVED);
+        assert_eq!(self.server.poll_timeout(), None, "closed, yet it waits for something");
         self.wait(LAST_WORDS);
         assert_eq!(self.client.poll_timeout(), None, "closed, yet it waits for something");
-        assert_eq!(self.server.poll_timeout(), None, "closed, yet it waits for something");
     }
 }
 
