@@ -8,7 +8,7 @@ use super::setups;
 use crate::machine::{Machine, advance, drain};
 use headwater_stun::{Attempt, Class, Datagram, LongTerm, Message, Transport};
 use headwater_turn::FiveTuple;
-use headwater_turn::attribute::Family;
+use headwater_turn::attribute::{Family, XorPeerAddress};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -163,6 +163,11 @@ impl World {
     pub(super) fn route(&mut self, to: FiveTuple, bytes: Vec<u8>) {
         self.known.learn(&bytes);
         if let Ok(message) = Message::parse(&bytes) {
+            if let (Class::Indication, Ok(Some(XorPeerAddress(peer)))) =
+                (message.class(), message.attribute())
+            {
+                self.server.laws.talks(self.now, peer);
+            }
             self.odd.handle_response(&mut self.attempt, &message);
             self.guests.iter_mut().filter(|it| it.address == to.remote).for_each(|it| it.hear(&message));
         }
