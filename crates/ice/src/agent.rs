@@ -5,14 +5,17 @@
 //! So are TCP connections (RFC 6544): the agent says where to open one, and is told when one ends.
 //!
 //! Its rooms: what comes in as a request ([`incoming`]) or a response ([`response`]), which pair is nominated and
-//! carries media ([`selection`]), what goes out ([`outgoing`]), and TCP connections ([`connection`]).
+//! carries media ([`selection`]), when that is silent ([`silence`]), what goes out ([`outgoing`]), TCP connections
+//! ([`connection`]), and addresses that go away ([`removal`]).
 
 mod config;
 mod connection;
 mod incoming;
 mod outgoing;
+mod removal;
 mod response;
 mod selection;
+mod silence;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -21,7 +24,7 @@ use headwater_stun::{Class, Datagram, Method, Transmit};
 
 pub use self::config::AgentConfig;
 use crate::answer::{self, Answers};
-use crate::candidate::Candidate;
+use crate::candidate::{Candidate, CandidateKind};
 use crate::consent::Consent;
 use crate::credentials::Keyed;
 use crate::generation::{Generation, Previous};
@@ -32,8 +35,10 @@ use crate::replay::RecentIds;
 use crate::role::RoleState;
 use crate::{CloseReason, ConfigError, Credentials, Error, Event, Path, Role};
 
-/// Most local candidates.
+/// Most local candidates that the owner adds.
 const MAX_LOCAL_CANDIDATES: usize = 32;
+/// Most addresses of ours that peers have seen and that are kept beside them: a peer may tell of any number.
+const MAX_FOUND_CANDIDATES: usize = 16;
 /// Most candidates of the peer, signalled or found; one more is refused, or answered without a check of ours.
 pub(crate) const MAX_REMOTE_CANDIDATES: usize = 64;
 /// Most events that wait when a datagram is taken. One datagram makes at most 4, and tells of connections that a
@@ -110,7 +115,8 @@ impl Agent {
         if !candidate.is_usable() || self.local_candidates.contains(&candidate) {
             return Ok(());
         }
-        if self.local_candidates.len() >= MAX_LOCAL_CANDIDATES {
+        let found = self.local_candidates.iter().filter(|it| it.kind == CandidateKind::PeerReflexive).count();
+        if self.local_candidates.len() - found >= MAX_LOCAL_CANDIDATES {
             return Err(Error::TooManyCandidates);
         }
         self.current.pair_local(&candidate, self.role.role);
@@ -147,8 +153,8 @@ impl Agent {
             Some(it) if it.credentials == remote => {}
             Some(_) => return Err(Error::Unexpected),
             None => {
-                self.current.remote = Some(Keyed::new(remote));
-                self.current.started = Some(self.now);
+                let is_seen = |it: &Path| self.paths.get(it).is_some();
+                self.current.set_remote(Keyed::new(remote), self.now, is_seen);
             }
         }
         Ok(())
@@ -207,12 +213,11 @@ impl Agent {
         {
             self.begin(id);
         }
-        if let Some(id) = self.to_nominate() {
+        let successor = self.doubt();
+        if let Some(id) = self.to_nominate(successor) {
             let nominating = self.next_nomination();
             self.begin_check(id, nominating);
-        } else if let Some((id, at)) = self.migration()
-            && at <= self.now
-        {
+        } else if let Some(id) = successor {
             // We are controlled, and the peer that was rebound by a NAT doesn't know that it should nominate.
             self.select(id);
         }
@@ -245,13 +250,13 @@ impl Agent {
             return None;
         }
         let Generation { checklist, remote, consent, nomination, is_nominated, .. } = &self.current;
-        let nominates = self.role.role == Role::Controlling && !is_nominated;
+        let nominates = self.role.role == Role::Controlling && !is_nominated && remote.is_some();
         [
             consent.as_ref().map(Consent::poll_timeout),
             self.previous.as_ref().and_then(|it| it.consent.as_ref()).map(Consent::poll_timeout),
             remote.as_ref().and_then(|_| checklist.poll_timeout()),
-            nominates.then(|| nomination.poll_timeout(checklist)).flatten(),
-            self.migration().map(|(_, at)| at),
+            nominates.then(|| nomination.poll_timeout(checklist, self.haste())).flatten(),
+            self.next_doubt().map(|(_, at)| at),
             // Later than that the checks that are still open decide.
             self.fails_at().filter(|at| *at > self.now || !self.current.has_hope()),
             self.paths.poll_timeout(self.selected),
@@ -267,7 +272,7 @@ impl Agent {
     pub fn note_received(&mut self, now: Instant, path: &Path) {
         if let Some(valid) = self.paths.get_mut(path) {
             self.now = self.now.max(now);
-            valid.received = self.now;
+            valid.note_received(self.now);
         }
     }
 

@@ -156,8 +156,8 @@ impl Answers {
     }
 
     /// Drops the answers that nothing can carry any more.
-    pub(crate) fn forget(&mut self, path: &Path) {
-        self.0.retain(|it| it.path != *path);
+    pub(crate) fn forget(&mut self, is_gone: impl Fn(&Path) -> bool) {
+        self.0.retain(|it| !is_gone(&it.path));
     }
 
     pub(crate) fn clear(&mut self) {

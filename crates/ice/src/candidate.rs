@@ -9,6 +9,8 @@ use headwater_stun::Transport;
 pub(crate) const COMPONENT: u16 = 1;
 /// The local preference of a candidate that is the only one of its family and kind (RFC 8445 §5.1.2.1).
 pub(crate) const LOCAL_PREFERENCE: u16 = 65_535;
+/// The largest priority (RFC 8445 §5.1.2); of a larger one this is taken.
+pub(crate) const MAX_PRIORITY: u32 = (1 << 31) - 1;
 /// The port of active TCP candidates: nobody listens there (RFC 6544 §4.5).
 pub(crate) const DISCARD_PORT: u16 = 9;
 
@@ -120,7 +122,8 @@ impl Candidate {
 
     /// A relayed candidate; `mapped` is the address that the TURN server saw.
     ///
-    /// Datagrams from it have `address` as their local address: the owner passes them on by TURN.
+    /// Datagrams from it have `address` as their local address: the owner passes them on by TURN. Who has several
+    /// allocations of one server says how each was obtained: [`with_server`](Self::with_server).
     #[must_use]
     pub fn relayed(address: SocketAddr, mapped: SocketAddr) -> Self {
         Self::new(CandidateKind::Relayed, address, Some(mapped))
@@ -147,16 +150,60 @@ impl Candidate {
             tcp_type: None,
             ufrag: None,
         };
-        this.foundation = foundation(kind, this.base().unwrap_or(address).ip());
+        this.foundation = this.make_foundation(None);
         this
+    }
+
+    /// Says which STUN or TURN server a reflexive or relayed candidate was obtained from, and over which transport (TCP if
+    /// that was TLS): candidates that differ there have different foundations (RFC 8445 §5.1.1.3), since one may
+    /// work where the other doesn't. Give the address that the server was contacted at.
+    ///
+    /// ```
+    /// use headwater_ice::Candidate;
+    /// use headwater_stun::Transport;
+    ///
+    /// let server = "192.0.2.1".parse().unwrap();
+    /// let [udp, tcp] = [("192.0.2.1:50000", Transport::Udp), ("192.0.2.1:50001", Transport::Tcp)]
+    ///     .map(|(relayed, over)| Candidate::relayed(relayed.parse().unwrap(), "203.0.113.5:61000".parse().unwrap())
+    ///         .with_server(server, over));
+    /// assert_ne!(udp.foundation, tcp.foundation);
+    /// ```
+    #[must_use]
+    pub fn with_server(mut self, server: IpAddr, over: Transport) -> Self {
+        self.foundation = self.make_foundation(Some((server, over)));
+        self
+    }
+
+    /// RFC 8445 §5.1.1.3: the same for the same kind, base, transport and server. FNV-1a keeps it short; a collision only
+    /// delays the pairs that it ties together.
+    fn make_foundation(&self, server: Option<(IpAddr, Transport)>) -> String {
+        let mut hash = 0x811C_9DC5_u32;
+        let mut add = |bytes: &[u8]| {
+            bytes.iter().for_each(|it| hash = (hash ^ u32::from(*it)).wrapping_mul(0x0100_0193));
+        };
+        let mut add_ip = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) => add(&ip.octets()),
+            IpAddr::V6(ip) => add(&ip.octets()),
+        };
+        let base = self.base().or_else(|| self.socket_addr());
+        base.into_iter().for_each(|it| add_ip(it.ip()));
+        server.into_iter().for_each(|it| add_ip(it.0));
+        add(self.kind.name().as_bytes());
+        add(match server {
+            Some((_, Transport::Tcp)) => b"tcp",
+            _ => b"",
+        });
+        let prefix = if self.transport == Transport::Tcp { "t" } else { "" };
+        format!("{prefix}{hash}")
     }
 
     /// The same candidate over TCP. An active one gets port 9, since its connections choose theirs (RFC 6544 §4.5).
     #[must_use]
     pub fn with_tcp(mut self, tcp_type: TcpType) -> Self {
         self.transport = Transport::Tcp;
-        self.tcp_type = Some(tcp_type);
-        self.foundation.insert(0, 't');
+        if self.tcp_type.replace(tcp_type).is_none() {
+            self.foundation.insert(0, 't');
+        }
         if let (TcpType::Active, Address::Socket(address)) = (tcp_type, &mut self.address) {
             address.set_port(DISCARD_PORT);
         }
@@ -218,20 +265,6 @@ const fn tcp_preference(kind: CandidateKind, tcp_type: TcpType, preference: u16)
         (false, TcpType::SimultaneousOpen) | (true, TcpType::Passive) => 2,
     };
     (direction << 13) | OTHER.saturating_sub(LOCAL_PREFERENCE - preference)
-}
-
-/// RFC 8445 §5.1.1.3: the same for the same kind and base. FNV-1a keeps it short; a collision only delays the
-/// pairs that it ties together.
-fn foundation(kind: CandidateKind, base: IpAddr) -> String {
-    let mut hash = 0x811C_9DC5_u32;
-    let mut add =
-        |bytes: &[u8]| bytes.iter().for_each(|it| hash = (hash ^ u32::from(*it)).wrapping_mul(0x0100_0193));
-    add(kind.name().as_bytes());
-    match base {
-        IpAddr::V4(ip) => add(&ip.octets()),
-        IpAddr::V6(ip) => add(&ip.octets()),
-    }
-    hash.to_string()
 }
 
 impl fmt::Display for Address {

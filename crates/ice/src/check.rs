@@ -13,6 +13,9 @@ use crate::credentials::Keyed;
 use crate::role::RoleState;
 use crate::{Error, Path, Role};
 
+/// A check that is repeated later than this is not waited for.
+const MAX_REPETITION: Duration = Duration::from_secs(1);
+
 /// Whether and how a check nominates its pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Nominating {
@@ -33,6 +36,8 @@ pub(crate) struct Transaction {
     schedule: Retransmission,
     /// How often it was sent, and when first.
     sent: (u32, Instant),
+    /// When it was repeated first.
+    repeated: Option<Instant>,
     /// To be written at the next poll.
     is_due: bool,
 }
@@ -50,7 +55,7 @@ impl Transaction {
             Transport::Tcp => Retransmission::reliable(now),
             _ => Retransmission::new(now, rto),
         };
-        Self { id, role, nominating, schedule, sent: (0, now), is_due: false }
+        Self { id, role, nominating, schedule, sent: (0, now), repeated: None, is_due: false }
     }
 
     /// Marks a sending that is due; `false` when the check is given up.
@@ -60,6 +65,7 @@ impl Transaction {
             Due::Send => {
                 let (times, first) = self.sent;
                 self.sent = (times.saturating_add(1), if times == 0 { now } else { first });
+                self.repeated = self.repeated.or_else(|| (times == 1).then_some(now));
                 self.is_due = true;
                 true
             }
@@ -76,6 +82,12 @@ impl Transaction {
     /// When it was sent first.
     pub(crate) const fn begun(&self) -> Instant {
         self.sent.1
+    }
+
+    /// When it is repeated first, or was. Over TCP, where it isn't, the system has repeated it by then.
+    pub(crate) fn repeated_at(&self) -> Instant {
+        let (_, first) = self.sent;
+        self.repeated.unwrap_or_else(|| self.schedule.poll_timeout().min(first + MAX_REPETITION))
     }
 
     pub(crate) const fn poll_timeout(&self) -> Instant {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use headwater_stun::TransactionId;
 
-use crate::candidate::{Candidate, DISCARD_PORT, TcpType};
+use crate::candidate::{Candidate, CandidateKind, DISCARD_PORT, MAX_PRIORITY, TcpType};
 use crate::check::{Nominating, Transaction};
 use crate::pair::{CandidatePair, PairId, State};
 use crate::{Path, Role};
@@ -58,9 +58,10 @@ impl Checklist {
         }
         if let Some(pair) = self.pairs.iter_mut().find(|it| it.to_connect.unwrap_or(it.path) == path) {
             // §6.1.2.4: of two pairs with one base the better one stays, and candidates come in any order.
-            let is_better = local.priority > pair.local_priority;
+            let priority = local.priority.min(MAX_PRIORITY);
+            let is_better = priority > pair.local_priority;
             if is_better && matches!(pair.state, State::Frozen | State::Waiting) {
-                pair.local_priority = local.priority;
+                pair.local_priority = priority;
                 self.sort(role);
             }
             return None;
@@ -90,13 +91,14 @@ impl Checklist {
         self.pairs.push(CandidatePair {
             id,
             path,
-            local_priority: local.priority,
-            remote_priority: remote.priority,
+            local_priority: local.priority.min(MAX_PRIORITY),
+            remote_priority: remote.priority.min(MAX_PRIORITY),
             foundation,
             state: if is_first { State::Waiting } else { State::Frozen },
             nominated_by_peer: Nominating::No,
             to_connect: is_active.then_some(path),
             round_trip: None,
+            is_relayed: [local, remote].iter().any(|it| it.kind == CandidateKind::Relayed),
         });
         self.sort(role);
         if self.pairs.len() > MAX_PAIRS {
@@ -112,6 +114,19 @@ impl Checklist {
     /// Orders again: priorities depend on the role.
     pub(crate) fn sort(&mut self, role: Role) {
         self.pairs.sort_by_key(|it| std::cmp::Reverse(it.priority(role)));
+    }
+
+    /// A remote candidate that checks had found was signalled: what was guessed of it becomes what the peer says.
+    pub(crate) fn learn(&mut self, remote: &Candidate, role: Role) {
+        let address = remote.socket_addr();
+        let is_of = |it: &CandidatePair| {
+            it.path.candidate_transport() == remote.transport && Some(it.path.remote) == address
+        };
+        for pair in self.pairs.iter_mut().filter(|it| is_of(it)) {
+            pair.remote_priority = remote.priority.min(MAX_PRIORITY);
+            pair.is_relayed |= remote.kind == CandidateKind::Relayed;
+        }
+        self.sort(role);
     }
 
     pub(crate) fn pairs(&self) -> &[CandidatePair] {
@@ -150,6 +165,16 @@ impl Checklist {
         }
     }
 
+    /// When another new check may go out.
+    pub(crate) const fn paced(&self) -> Instant {
+        self.next_check
+    }
+
+    /// One goes out now.
+    pub(crate) fn pace(&mut self, now: Instant) {
+        self.next_check = now + TA;
+    }
+
     /// Takes the pair to check now, if Ta has passed: a triggered one, else the best that waits (§6.1.4.2).
     pub(crate) fn take_next(&mut self, now: Instant) -> Option<PairId> {
         if now < self.next_check {
@@ -162,7 +187,7 @@ impl Checklist {
                 None => break self.next_ordinary(now)?,
             }
         };
-        self.next_check = now + TA;
+        self.pace(now);
         Some(id)
     }
 
@@ -226,6 +251,13 @@ impl Checklist {
         })
     }
 
+    /// Removes these pairs, whatever their state, and returns them.
+    pub(crate) fn remove(&mut self, is_gone: impl Fn(&CandidatePair) -> bool) -> Vec<CandidatePair> {
+        let removed = self.pairs.extract_if(.., |it| is_gone(it)).collect();
+        self.triggered.retain(|id| self.pairs.iter().any(|it| it.id == *id));
+        removed
+    }
+
     /// Drops what is neither valid nor to be kept. `keeps` sees all pairs, best first.
     fn drop_open(&mut self, mut keeps: impl FnMut(&CandidatePair) -> bool) -> Vec<Path> {
         let dropped = self.pairs.extract_if(.., |it| !keeps(it) && !it.is_valid());
@@ -278,9 +310,13 @@ impl Checklist {
     }
 }
 
-/// RFC 8445 §6.1.2.2: same family; a link-local IPv6 address only with another.
+/// RFC 8445 §6.1.2.2: same family; a link-local IPv6 address only with another. And one host, not a whole network.
 fn is_reachable(path: &Path) -> bool {
     use std::net::SocketAddr::{V4, V6};
+    let ip = path.remote.ip();
+    if ip.is_unspecified() || ip.is_multicast() || ip == std::net::Ipv4Addr::BROADCAST {
+        return false;
+    }
     match (path.local, path.remote) {
         (V4(_), V4(_)) => path.remote.port() != 0,
         (V6(local), V6(remote)) => {

@@ -41,9 +41,9 @@ pub enum Event {
     Validated(Path),
     /// Media goes along this path from now on.
     PathSelected(Path),
-    /// A path is no longer validated: it was silent for too long, or there were too many, or its connection ended.
-    /// Of a TCP path that never came to be validated it says that nobody needs it any more. A TCP connection of this
-    /// path can be closed.
+    /// A path is no longer validated: it was silent for too long, or there were too many, or its connection ended, or
+    /// its local address was taken back. Of a TCP path that never came to be validated it says that nobody needs it any
+    /// more. A TCP connection of this path can be closed.
     Removed(Path),
     /// Open a TCP connection from any port of `local`'s IP address to `remote` (ICE-TCP, active), then say
     /// [`Agent::connected`](crate::Agent::connected), or [`Agent::path_closed`](crate::Agent::path_closed) if it

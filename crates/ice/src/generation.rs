@@ -83,6 +83,16 @@ impl Generation {
         }
     }
 
+    /// The peer's credentials, and none of its candidates that are of others: they came late, or by mistake.
+    pub(crate) fn set_remote(&mut self, remote: Keyed, now: Instant, is_seen: impl Fn(&Path) -> bool) {
+        let is_other = |it: &Candidate| it.ufrag.as_ref().is_some_and(|it| it != remote.ufrag());
+        let others: Vec<Candidate> = self.remote_candidates.extract_if(.., |it| is_other(it)).collect();
+        self.checklist
+            .remove(|pair| others.iter().any(|it| it.is_at(pair.path.remote)) && !is_seen(&pair.path));
+        self.remote = Some(remote);
+        self.started = Some(now);
+    }
+
     /// Adds a signalled candidate; `false` if there is no use for it.
     pub(crate) fn add_remote(
         &mut self,
@@ -95,9 +105,17 @@ impl Generation {
         if !remote.is_usable_remotely() || self.remote.as_ref().is_some_and(is_of_other_generation) {
             return Ok(false);
         }
-        // A peer's check may have come before its signalling: the peer-reflexive candidate then stays.
-        let is_known = |it: &Candidate| it.address == remote.address && it.transport == remote.transport;
-        if self.remote_candidates.iter().any(is_known) {
+        let is_known = |it: &&mut Candidate| it.address == remote.address && it.transport == remote.transport;
+        if let Some(known) = self.remote_candidates.iter_mut().find(is_known) {
+            // A peer's check may have come before its signalling. Both sides must order pairs alike, and a relay that looks
+            // like a peer's own address would be preferred to what is direct.
+            if known.kind == CandidateKind::PeerReflexive && known.tcp_type.is_none() {
+                self.checklist.learn(&remote, role);
+                for local in locals {
+                    self.checklist.add(local, &remote, role);
+                }
+                *known = remote;
+            }
             return Ok(false);
         }
         if !self.has_room() {

@@ -6,8 +6,9 @@
 //! - before a nomination the first that passed a check, so that DTLS can begin at once;
 //! - then the one of the latest USE-CANDIDATE (Chrome nominates with nearly every check, for the whole session,
 //!   and moves by nominating another pair), or of the highest number where renomination was agreed on;
-//! - and one with an authenticated check after the selected one was silent for 3 s (Firefox's consent checks
-//!   nominate nothing, so after a NAT rebind its new address would never be nominated).
+//! - and one with an authenticated check after the selected one has fallen silent (Firefox's consent checks
+//!   nominate nothing, so after a NAT rebind its new address would never be nominated). Silent is a path 3 s after the end
+//!   of a stream, and 7 s after the last sign where only consent comes, every 4 to 6 s: a quiet session stays where it is.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -22,8 +23,6 @@ use crate::paths::{Paths, ValidPath};
 use crate::replay::RecentIds;
 use crate::{CloseReason, ConfigError, Credentials, Error, Event, Path};
 
-/// How long the selected path must be silent before a check that nominates nothing moves media.
-const MIGRATION_SILENCE: Duration = Duration::from_secs(3);
 /// RFC 7675 §5.1: consent ends this long after the last sign of it.
 const CONSENT_EXPIRY: Duration = Duration::from_secs(30);
 /// Most events that wait. One datagram makes at most 3.
@@ -238,7 +237,7 @@ impl LiteAgent {
     pub fn note_received(&mut self, now: Instant, path: &Path) {
         if let Some(valid) = self.paths.get_mut(path) {
             self.now = self.now.max(now);
-            valid.received = self.now;
+            valid.note_received(self.now);
             if let Deadline::Consent(at) = &mut self.deadline {
                 *at = self.now + CONSENT_EXPIRY;
             }
@@ -251,7 +250,7 @@ impl LiteAgent {
     /// until the peer comes back with a check, for as long as consent lasts.
     pub fn path_closed(&mut self, now: Instant, path: &Path) {
         self.now = self.now.max(now);
-        self.answers.forget(path);
+        self.answers.forget(|it| it == path);
         if self.paths.remove(path).is_none() {
             return;
         }
@@ -311,6 +310,12 @@ impl LiteAgent {
         self.remote.as_ref()
     }
 
+    /// Whether nominations may be numbered ([`LiteConfig::renomination`]).
+    #[must_use]
+    pub const fn renominates(&self) -> bool {
+        self.renomination
+    }
+
     /// Whether checks with this user fragment of ours are answered: the present one, and the one before a restart until
     /// the restart is done.
     #[must_use]
@@ -339,9 +344,10 @@ impl LiteAgent {
         let nominating = nomination::read(check, self.renomination, &mut self.nominated_number);
         let now = self.now;
         if let Some(valid) = self.paths.get_mut(&path) {
-            (valid.checked, valid.received, valid.generation) = (now, now, generation);
+            valid.note_received(now);
+            (valid.checked, valid.generation) = (now, generation);
         } else {
-            let valid = ValidPath { path, generation, checked: now, received: now };
+            let valid = ValidPath::new(path, generation, now);
             if let Some(evicted) = self.paths.insert(valid, self.selected) {
                 self.events.push_back(Event::Removed(evicted));
             }
@@ -365,7 +371,7 @@ impl LiteAgent {
     fn migration(&self) -> Option<(Path, Instant)> {
         let selected = self.paths.get(&self.selected?)?;
         let newer = self.paths.iter().filter(|it| it.checked > selected.received);
-        newer.max_by_key(|it| it.checked).map(|it| (it.path, selected.received + MIGRATION_SILENCE))
+        newer.max_by_key(|it| it.checked).map(|it| (it.path, selected.silent_at()))
     }
 
     fn select(&mut self, path: Path) {

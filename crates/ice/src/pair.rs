@@ -14,6 +14,9 @@ use headwater_stun::Transport;
 use crate::check::{Nominating, Transaction};
 use crate::{Path, Role};
 
+/// Within this time a connection opens where nothing is swallowed.
+const OPENS_IN: Duration = Duration::from_millis(500);
+
 /// Names a pair for as long as its checklist lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PairId(pub(crate) u32);
@@ -57,6 +60,8 @@ pub(crate) struct CandidatePair {
     pub(crate) to_connect: Option<Path>,
     /// How long the answer to a check of ours took.
     pub(crate) round_trip: Option<Duration>,
+    /// By a TURN server, on either side.
+    pub(crate) is_relayed: bool,
 }
 
 impl CandidatePair {
@@ -93,6 +98,25 @@ impl CandidatePair {
         matches!(self.state, State::Frozen | State::Waiting | State::Connecting(_) | State::InProgress(_))
     }
 
+    /// What matters more than the order of addresses: UDP is better than TCP, and anything better than a relay.
+    pub(crate) fn directness(&self) -> u8 {
+        match (self.is_relayed, self.path.transport) {
+            (true, _) => 0,
+            (false, Transport::Tcp) => 1,
+            (false, _) => 2,
+        }
+    }
+
+    /// When its check, or its connection, has had a chance although one datagram was lost: an answer takes `answer`.
+    /// `None` if it was not begun.
+    pub(crate) fn chance_ends(&self, answer: Duration) -> Option<Instant> {
+        match &self.state {
+            State::InProgress(check) => Some(check.repeated_at() + answer),
+            State::Connecting(since) => Some(*since + OPENS_IN + answer),
+            _ => None,
+        }
+    }
+
     /// Whether a TCP connection is open for it, or being opened.
     pub(crate) fn has_connection(&self) -> bool {
         self.path.transport == Transport::Tcp
@@ -123,6 +147,7 @@ mod tests {
             nominated_by_peer: Nominating::No,
             to_connect: None,
             round_trip: None,
+            is_relayed: false,
         };
         let ours = pair(7, 5).priority(Role::Controlling);
         assert_eq!(ours, (5 << 32) + 14 + 1);

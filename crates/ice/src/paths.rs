@@ -1,4 +1,8 @@
 //! The peer's validated addresses: at most 8, each forgotten after 30 s without an authenticated check.
+//!
+//! And when one of them counts as silent, for who can only listen (the lite agent): 3 s after the end of a stream, that is
+//! of something each second for 3 s at least, and otherwise 7 s after the last sign, since consent alone comes every 4 to
+//! 6 s (RFC 7675 §5.1). The full agent asks before it believes in silence.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +13,12 @@ use crate::Path;
 pub(crate) const MAX_PATHS: usize = 8;
 /// How long an address stays validated without a check: the consent of RFC 7675 §5.1.
 pub(crate) const PATH_LIFETIME: Duration = Duration::from_secs(30);
+/// How long a path must bring nothing where something came all the time.
+pub(crate) const STREAM_SILENCE: Duration = Duration::from_secs(3);
+/// How long a path must bring nothing where consent is all that comes: its longest interval, and time to travel.
+pub(crate) const QUIET_SILENCE: Duration = Duration::from_secs(7);
+/// The longest pause within a stream.
+const STREAM_PAUSE: Duration = Duration::from_secs(1);
 
 /// One validated address.
 #[derive(Clone, Copy, Debug)]
@@ -16,10 +26,41 @@ pub(crate) struct ValidPath {
     pub(crate) path: Path,
     /// The generation of our credentials that its last check was for.
     pub(crate) generation: u32,
-    /// When its last authenticated check came.
+    /// When its last authenticated check came, or the answer to one of ours.
     pub(crate) checked: Instant,
-    /// When anything authenticated came from it.
+    /// When the peer last sent anything authenticated along it of its own accord: a check, DTLS, media.
     pub(crate) received: Instant,
+    /// Since when such things have come without a pause.
+    streams_since: Instant,
+}
+
+impl ValidPath {
+    pub(crate) const fn new(path: Path, generation: u32, now: Instant) -> Self {
+        Self { path, generation, checked: now, received: now, streams_since: now }
+    }
+
+    /// The peer sent something. HOT.
+    pub(crate) fn note_received(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.received) > STREAM_PAUSE {
+            self.streams_since = now;
+        }
+        self.received = now;
+    }
+
+    /// The last sign of life.
+    pub(crate) fn last_sign(&self) -> Instant {
+        self.checked.max(self.received)
+    }
+
+    /// Whether something came all the time until `received`.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.received.saturating_duration_since(self.streams_since) >= STREAM_SILENCE
+    }
+
+    /// From when on it counts as silent if nothing comes until then and nobody asks.
+    pub(crate) fn silent_at(&self) -> Instant {
+        self.received + if self.is_stream() { STREAM_SILENCE } else { QUIET_SILENCE }
+    }
 }
 
 /// The list. Small enough that a scan is the fastest map.

@@ -69,6 +69,8 @@ pub(crate) struct Inner {
     pub(crate) next_stream: AtomicUsize,
     /// Is there a TURN server?
     pub(crate) has_turn: bool,
+    /// How long media may wait to leave together.
+    pub(crate) coalesce: Duration,
     pub(crate) events: events::Events,
 }
 
@@ -110,6 +112,7 @@ impl Node {
             next: AtomicUsize::new(0),
             next_stream: AtomicUsize::new(0),
             has_turn: config.turn.is_some(),
+            coalesce: config.coalesce,
             events: events::Events::default(),
         });
         let mut handles = Vec::new();

@@ -5,6 +5,7 @@ mod connections;
 mod detours;
 mod drops;
 mod outbox;
+mod rest;
 mod turn;
 
 use std::collections::{HashMap, VecDeque};
@@ -24,6 +25,7 @@ use self::arrivals::Arrivals;
 use self::connections::{Connections, turn_to_unit};
 use self::drops::Drops;
 use self::outbox::{Outbox, Port};
+use self::rest::Rest;
 pub(crate) use self::turn::Turn;
 use crate::clock::{self, Clock};
 use crate::directory::Heard;
@@ -39,10 +41,6 @@ const MESSAGES_PER_TURN: usize = 256;
 const MESSAGE_TIME_PER_TURN: Duration = Duration::from_millis(1);
 /// Receive calls per socket and turn; each takes up to 32 messages.
 const BATCHES_PER_TURN: usize = 4;
-/// Without a deadline the loop still looks around this often.
-const LONGEST_SLEEP: Duration = Duration::from_secs(1);
-/// How long to wait for room in a full socket before trying again.
-const FULL_SOCKET_SLEEP: Duration = Duration::from_millis(1);
 const WAKER: Token = Token(usize::MAX);
 
 /// Makes a forwarding unit, for the n-th time.
@@ -82,6 +80,7 @@ pub(crate) struct Worker {
     pub(crate) publishers: HashMap<u32, Heard>,
     outbox: Outbox,
     drops: Drops,
+    rest: Rest,
     /// There is more to do than one turn permits.
     is_busy: bool,
     pub(crate) stop: Option<Instant>,
@@ -112,6 +111,7 @@ impl Worker {
     ) -> Result<Self, StartError> {
         let (sfu, now) = (make_sfu(inner.started, 0)?, inner.started.now());
         let turn = make_turn(inner.started, 0)?;
+        let rest = Rest::new(now, inner.coalesce);
         let mut ports = Vec::new();
         for (token, mut socket) in sockets.into_iter().enumerate() {
             // Not for writing: the kernel would wake us for every message that leaves. A full socket is tried again soon.
@@ -142,6 +142,7 @@ impl Worker {
             publishers: HashMap::new(),
             outbox: Outbox::default(),
             drops: Drops::new(now),
+            rest,
             is_busy: false,
             stop: None,
             dumps: Vec::new(),
@@ -190,17 +191,12 @@ impl Worker {
     fn work(&mut self) {
         let mut events = Events::with_capacity(64);
         loop {
-            let timeout = self.fall_asleep(self.sleep());
-            if let Err(error) = self.poll.poll(&mut events, Some(timeout))
-                && error.kind() != io::ErrorKind::Interrupted
+            let timeout = self.sleep();
+            if !self.rest(timeout)
+                && let Err(error) = self.wait(&mut events, timeout)
             {
                 tracing::error!(worker = self.index, %error, "cannot wait for datagrams");
                 return;
-            }
-            self.wake_up();
-            for event in &events {
-                let Some(port) = self.sockets.get_mut(event.token().0) else { continue };
-                port.is_readable |= event.is_readable();
             }
             self.is_busy = false;
             self.take_messages();
@@ -223,22 +219,6 @@ impl Worker {
                 return;
             }
         }
-    }
-
-    fn sleep(&self) -> Duration {
-        if self.is_busy || self.sockets.iter().any(|port| port.is_readable) {
-            return Duration::ZERO;
-        }
-        let due = self.sfu.poll_timeout();
-        let dumps = self.dumps.iter().map(|(ends, ..)| *ends);
-        let turn = self.turn.as_ref().and_then(Turn::poll_timeout);
-        let due = due.into_iter().chain(self.stop).chain(dumps).chain(turn).min();
-        let now = clock::now();
-        // While the socket is full nothing gets on that is due.
-        if !self.outbox.is_empty() {
-            return FULL_SOCKET_SLEEP;
-        }
-        due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(now)).min(LONGEST_SLEEP)
     }
 
     fn take_messages(&mut self) {
@@ -312,6 +292,7 @@ impl Worker {
     fn send(&mut self) {
         let was_full = !self.outbox.is_empty();
         if !was_full {
+            let rounds = self.sfu.rounds();
             self.outbox.clear();
             while self.outbox.has_room() {
                 let Self { outbox, sfu, sockets, now, .. } = self;
@@ -325,6 +306,7 @@ impl Worker {
                     break;
                 }
             }
+            self.rest.note(self.now, rounds, self.outbox.len());
             // More may wait: read the sockets and come back at once.
             self.is_busy |= !self.outbox.has_room();
         }

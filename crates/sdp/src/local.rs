@@ -23,6 +23,9 @@ pub struct Local {
     pub ice_lite: bool,
     /// The words of `a=ice-options`. Default `trickle`: the peer may send candidates later.
     pub ice_options: Vec<String>,
+    /// Whether we number nominations, or follow numbered ones: `renomination` among the ICE options
+    /// (draft-thatcher-ice-renomination-01). An answer says it only if the offer does. Default no.
+    pub renomination: bool,
     /// Whether we take packets whose header extensions are encrypted (`a=cryptex`, RFC 9335). An answer says it only if the
     /// offer does. Default no.
     pub cryptex: bool,
@@ -52,6 +55,7 @@ impl Local {
             end_of_candidates: true,
             ice_lite: false,
             ice_options: vec!["trickle".into()],
+            renomination: false,
             cryptex: false,
             session_id: 1,
             session_version: 1,

@@ -5,7 +5,7 @@ use crate::{
     codec::{Codec, parameter},
     media::{Media, MediaKind},
     session::Session,
-    transport::Transport,
+    transport::{RENOMINATION, Transport},
 };
 
 /// The result of an offer and its answer, from one side.
@@ -38,6 +38,8 @@ pub struct Remote {
     pub end_of_candidates: bool,
     /// Whether the peer takes candidates that come later.
     pub trickle: bool,
+    /// Whether both sides have said `renomination`: nominations are numbered, and the highest counts.
+    pub renomination: bool,
     /// Whether both sides take packets whose header extensions are encrypted (RFC 9335 §4), so that either may send them.
     pub cryptex: bool,
 }
@@ -185,6 +187,8 @@ impl NegotiatedMedia {
 
 impl Remote {
     pub(crate) fn new(session: &Session, transport: Transport, setup: Setup) -> Option<Self> {
+        let trickle = transport.has_option("trickle");
+        let renomination = transport.has_option(RENOMINATION);
         Some(Self {
             ufrag: transport.ufrag?,
             password: transport.password?,
@@ -193,7 +197,8 @@ impl Remote {
             ice_lite: session.ice_lite,
             candidates: transport.candidates,
             end_of_candidates: transport.end_of_candidates,
-            trickle: transport.ice_options.iter().any(|option| option == "trickle"),
+            trickle,
+            renomination,
             cryptex: false,
         })
     }

@@ -11,6 +11,7 @@ use crate::{
     media::{Media, MediaKind},
     negotiated::{Negotiated, NegotiatedCodec, NegotiatedExtension, NegotiatedMedia, remote_ssrcs},
     session::{Origin, Session},
+    transport::RENOMINATION,
 };
 
 /// What to offer: one entry for each section.
@@ -57,6 +58,7 @@ pub fn offer(what: &Offer, local: &Local) -> Session {
     session.ice_lite = local.ice_lite;
     session.extmap_allow_mixed = true;
     session.transport.ice_options.clone_from(&local.ice_options);
+    session.transport.add_option(RENOMINATION, local.renomination);
     let mids = (0..what.media.len()).map(|index| index.to_string());
     session.groups.push(Group::new("BUNDLE", mids.collect()));
     let mut outgoing = OutgoingTracks::new(local);
@@ -109,6 +111,7 @@ pub fn read_answer(offer: &Session, answer: &Session) -> Result<Negotiated, Answ
     };
     let mut remote = remote(answer, tag, setup)?;
     let offered: Vec<&Media> = offer.media.iter().collect();
+    remote.renomination &= offer.transport.has_option(RENOMINATION);
     remote.cryptex = takes_cryptex(offer, &offered) && takes_cryptex(answer, &accepted);
     let sections = offer.media.iter().zip(&answer.media).enumerate();
     let media = sections.map(|(index, (offered, answered))| {

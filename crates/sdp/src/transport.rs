@@ -24,7 +24,23 @@ pub struct Transport {
     pub cryptex: bool,
 }
 
+/// The word of `a=ice-options` for numbered nominations (draft-thatcher-ice-renomination-01).
+pub(crate) const RENOMINATION: &str = "renomination";
+
 impl Transport {
+    /// Whether this word is among `a=ice-options`.
+    #[must_use]
+    pub fn has_option(&self, name: &str) -> bool {
+        self.ice_options.iter().any(|it| it == name)
+    }
+
+    /// Says this word too, if it `holds` and is not there yet.
+    pub(crate) fn add_option(&mut self, name: &str, holds: bool) {
+        if holds && !self.has_option(name) {
+            self.ice_options.push(name.to_owned());
+        }
+    }
+
     /// Takes the attribute if it is one of these, well-formed and not there yet.
     pub(crate) fn take(&mut self, name: &str, value: Option<&str>) -> bool {
         match (name, value) {

@@ -235,13 +235,21 @@ const EXTENSION_IDS: [ExtensionKind; 5] = [
 ];
 
 /// The answer to a fragment that restarts ICE (RFC 9725 §4.3.3).
-pub(crate) fn restart_fragment(theirs: &Fragment, local: &Credentials, candidates: Vec<String>) -> String {
+pub(crate) fn restart_fragment(
+    theirs: &Fragment,
+    local: &Credentials,
+    candidates: Vec<String>,
+    renominates: bool,
+) -> String {
     let mut transport = sdp::Transport::default();
     transport.ufrag = Some(local.ufrag.clone());
     transport.password = Some(local.password.clone());
     transport.candidates = candidates;
     transport.end_of_candidates = true;
     transport.ice_options = vec!["trickle".into()];
+    if renominates {
+        transport.ice_options.push("renomination".into());
+    }
     let mut fragment = match theirs.media.first() {
         Some(media) => Fragment::new(media, transport),
         None => Fragment::for_mid("0", transport),

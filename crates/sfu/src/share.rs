@@ -135,6 +135,12 @@ impl Sfu {
         self.close_with(now, peer, CloseReason::Replaced)
     }
 
+    /// How many broadcasts have something to forward to viewers here, those with sound and pictures twice: with the number
+    /// of messages that follow it tells an owner whether to let more gather before the next turn.
+    pub fn rounds(&self) -> usize {
+        self.active.iter().map(VecDeque::len).sum()
+    }
+
     /// Is something new for other units?
     pub fn has_news(&self) -> bool {
         !self.sharing.fresh.is_empty()

@@ -167,6 +167,7 @@ impl Sfu {
                     return Ok(None);
                 };
                 agent.restart(now, local.clone(), remote);
+                let renominates = agent.renominates();
                 entry.ufrags.push(local.ufrag.clone());
                 // Checks on their way use the old one, which stays until the first with the new one.
                 for ufrag in entry.forget_ufrags() {
@@ -174,7 +175,7 @@ impl Sfu {
                 }
                 self.ufrags.insert(local.ufrag.clone(), peer);
                 self.touched(now, peer);
-                Ok(Some(negotiate::restart_fragment(&fragment, &local, candidates)))
+                Ok(Some(negotiate::restart_fragment(&fragment, &local, candidates, renominates)))
             }
             Ice::Full(agent) => {
                 for text in fragment.candidates().take(MAX_CANDIDATES) {
@@ -249,6 +250,7 @@ impl Sfu {
         let mut local = Local::new(&*credentials.ufrag, &*credentials.password, fingerprint);
         local.ice_lite = true;
         local.cryptex = self.config.cryptex;
+        local.renomination = true;
         local.candidates = self.host_candidates();
         local.session_id = self.seeds.u64() >> 2;
         local
@@ -266,10 +268,11 @@ impl Sfu {
 
     fn lite(&mut self, now: Instant, local: Credentials, remote: &sdp::Remote) -> Result<Ice, SignalError> {
         let invalid = |error: &dyn std::fmt::Display| SignalError::InvalidOffer(error.to_string());
-        let remote = Credentials::new(remote.ufrag.clone(), remote.password.clone())
+        let theirs = Credentials::new(remote.ufrag.clone(), remote.password.clone())
             .map_err(|error| invalid(&error))?;
-        let agent = LiteAgent::new(LiteConfig::new(local, Some(remote)), self.seeds.seed(), now)
-            .map_err(|error| invalid(&error))?;
+        let mut config = LiteConfig::new(local, Some(theirs));
+        config.renomination = remote.renomination;
+        let agent = LiteAgent::new(config, self.seeds.seed(), now).map_err(|error| invalid(&error))?;
         Ok(Ice::Lite(Box::new(agent)))
     }
 

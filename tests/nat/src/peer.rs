@@ -7,7 +7,7 @@ use headwater_netsim::{Endpoint, Outgoing, StreamEvent, Transmit};
 use headwater_stun::{Datagram, Transport};
 use std::collections::VecDeque;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// So long a relay may bring nothing.
@@ -108,7 +108,7 @@ impl Peer {
         let allocated =
             self.relays.each_ref().map(|it| it.allocated().map(|allocated| (it.transport, allocated)));
         for (transport, allocated) in allocated.into_iter().flatten() {
-            self.found(relayed_candidate(transport, allocated));
+            self.found(relayed_candidate(self.services[0].ip(), transport, allocated));
         }
     }
 
@@ -275,7 +275,9 @@ impl Peer {
         let Some(relay) = self.relays.iter_mut().find(is_from) else { return false };
         let transport = relay.transport;
         match (relay.handle(now, contents), relay.allocated()) {
-            (Came::Allocated(allocated), _) => self.found(relayed_candidate(transport, allocated)),
+            (Came::Allocated(allocated), _) => {
+                self.found(relayed_candidate(self.services[0].ip(), transport, allocated));
+            }
             (Came::Data { peer, contents }, Some(Allocated { relayed, .. })) => {
                 self.take(now, Path::new(Transport::Udp, relayed, peer), &contents);
             }
@@ -321,13 +323,14 @@ impl Peer {
     }
 }
 
-/// Where both transports work, UDP is the better one. Each allocation works or fails by itself, so none may wait for the
-/// checks of another, as those of one foundation do.
-fn relayed_candidate(transport: Transport, Allocated { relayed, mapped }: Allocated) -> Candidate {
+/// Where both transports work, UDP is the better one.
+fn relayed_candidate(
+    server: IpAddr,
+    transport: Transport,
+    Allocated { relayed, mapped }: Allocated,
+) -> Candidate {
     let preference = if transport == Transport::Tcp { 1 } else { 2 };
-    let mut candidate = Candidate::relayed(relayed, mapped).with_local_preference(preference);
-    candidate.foundation = format!("relay{}", relayed.port());
-    candidate
+    Candidate::relayed(relayed, mapped).with_server(server, transport).with_local_preference(preference)
 }
 
 impl Endpoint for Peer {

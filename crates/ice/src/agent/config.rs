@@ -16,7 +16,8 @@ pub struct AgentConfig {
     /// How to nominate when controlling. Regular by default.
     pub nomination: NominationMode,
     /// Whether our offer or answer has `a=ice-options:renomination`. It counts once the peer is known to have it too:
-    /// [`Agent::set_remote_renominates`](crate::Agent::set_remote_renominates). `false` by default.
+    /// [`Agent::set_remote_renominates`](crate::Agent::set_remote_renominates). `false` by default. The controlling agent
+    /// then nominates earlier, and goes on checking better pairs to move to.
     pub renomination: bool,
     /// First wait for the answer to a check; doubles with each repetition. 20 ms to 10 s, default 500 ms
     /// (RFC 8445 §14.3).

@@ -79,7 +79,7 @@ impl Agent {
     }
 
     fn close_path(&mut self, path: Path) {
-        self.answers.forget(&path);
+        self.answers.forget(|it| *it == path);
         let pair = self.current.checklist.by_path(&path);
         if let Some(pair) = pair.and_then(|id| self.current.checklist.get_mut(id)) {
             // One that had worked is opened again: it takes an authentic answer each time, so this can't run wild.
@@ -95,7 +95,7 @@ impl Agent {
     }
 
     /// Nothing can be sent along `path` any more.
-    fn lose(&mut self, path: Path) {
+    pub(super) fn lose(&mut self, path: Path) {
         let previous = self.previous.as_mut().and_then(|it| it.consent.as_mut());
         let consents = [self.current.consent.as_mut(), previous];
         consents.into_iter().flatten().for_each(|it| it.suspend(path));
@@ -104,6 +104,8 @@ impl Agent {
             self.current.is_nominated = false;
             if let Some(best) = self.best_valid() {
                 self.select(best);
+                // The peer learns by it where we are: it may be that it hears nothing on the old path, and sends there.
+                self.ask();
             }
         }
     }

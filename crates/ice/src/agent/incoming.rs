@@ -51,6 +51,9 @@ impl Agent {
                 self.set_role(self.role.role.opposite());
             }
             self.note_valid(path, generation);
+            if let Some(valid) = self.paths.get_mut(&path) {
+                valid.note_received(self.now);
+            }
             if generation == self.current.number {
                 self.trigger(path, &local, &check);
             }
@@ -113,10 +116,10 @@ impl Agent {
     pub(super) fn note_valid(&mut self, path: Path, generation: u32) {
         let now = self.now;
         if let Some(valid) = self.paths.get_mut(&path) {
-            (valid.checked, valid.received, valid.generation) = (now, now, generation);
+            (valid.checked, valid.generation) = (now, generation);
             return;
         }
-        let valid = ValidPath { path, generation, checked: now, received: now };
+        let valid = ValidPath::new(path, generation, now);
         if let Some(evicted) = self.paths.insert(valid, self.selected) {
             self.events.push_back(Event::Removed(evicted));
         }

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use headwater_stun::{Message, Transport};
 
-use super::{Agent, MAX_LOCAL_CANDIDATES};
+use super::{Agent, MAX_FOUND_CANDIDATES};
 use crate::check::{self, Nominating, Outcome};
 use crate::generation::Generation;
 use crate::pair::{PairId, State};
-use crate::{Candidate, Error, Event, Path, Role};
+use crate::{Candidate, CandidateKind, Error, Event, Path, Role};
 
 impl Agent {
     /// The response to a check or to consent (RFC 8445 §7.2.5).
@@ -90,7 +90,8 @@ impl Agent {
         // Without a NAT a connection of ours is seen at its own port, which belongs to an active candidate.
         let is_own = transport == Transport::Tcp && mapped == path.local;
         let is_known = is_own || self.local_candidates.iter().any(is_at);
-        if !is_known && self.local_candidates.len() < MAX_LOCAL_CANDIDATES {
+        let found = self.local_candidates.iter().filter(|it| it.kind == CandidateKind::PeerReflexive).count();
+        if !is_known && found < MAX_FOUND_CANDIDATES {
             let candidate = Candidate::peer_reflexive(transport, mapped, path.local);
             self.local_candidates.push(candidate.clone());
             self.events.push_back(Event::LocalCandidate(candidate));

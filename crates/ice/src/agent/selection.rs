@@ -1,17 +1,15 @@
 //! Which pair is nominated, and which path carries media (RFC 8445 §8).
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Agent;
 use crate::check::Nominating;
 use crate::consent::Consent;
 use crate::generation::Generation;
-use crate::nomination::{NominationMode, is_nominating};
+use crate::nomination::{Haste, NominationMode, is_nominating};
 use crate::pair::{CandidatePair, PairId};
+use crate::paths::QUIET_SILENCE;
 use crate::{Error, Event, Path, Role};
-
-/// How long the nominated pair must be silent before another one takes its place.
-const MIGRATION_SILENCE: Duration = Duration::from_secs(3);
 
 impl Agent {
     /// Nominates another valid pair, for reasons that are the owner's; better ones are nominated without it. Once
@@ -70,17 +68,27 @@ impl Agent {
         Nominating::Numbered(*number)
     }
 
-    /// The pair to nominate now, if that is our part.
-    pub(super) fn to_nominate(&self) -> Option<PairId> {
+    /// How long better pairs are waited for before a nomination.
+    pub(super) const fn haste(&self) -> Haste {
+        if self.is_remote_lite {
+            Haste::AtOnce
+        } else if self.renominates() {
+            Haste::Soon
+        } else {
+            Haste::Final
+        }
+    }
+
+    /// The pair to nominate now, if that is our part: `successor` takes the place of a silent one.
+    pub(super) fn to_nominate(&self, successor: Option<PairId>) -> Option<PairId> {
         let Generation { checklist, nomination, is_nominated, remote, .. } = &self.current;
         if self.role.role != Role::Controlling || remote.is_none() {
             return None;
         }
         if !is_nominated {
-            return nomination.choose(checklist, self.now, self.is_remote_lite);
+            return nomination.choose(checklist, self.now, self.haste());
         }
-        let silent = self.migration().filter(|(_, at)| *at <= self.now).map(|(id, _)| id);
-        silent.or_else(|| self.improvement()).or_else(|| self.unsettled())
+        successor.or_else(|| self.improvement()).or_else(|| self.unsettled())
     }
 
     /// The selected pair, if the peer may have followed a later nomination whose answer never came: a higher number ends
@@ -103,21 +111,6 @@ impl Agent {
         let role = self.role.role;
         let is_better = best.priority(role) > selected.priority(role);
         (is_better && self.current.chosen != Some(selected.id)).then_some(best.id)
-    }
-
-    /// The valid pair to move to, and when, if the nominated one stays silent: the peer has a new address.
-    pub(super) fn migration(&self) -> Option<(PairId, Instant)> {
-        let Generation { checklist, is_nominated, .. } = &self.current;
-        if !is_nominated || is_nominating(checklist) {
-            return None;
-        }
-        let selected = self.paths.get(&self.selected?)?;
-        let newer = self.paths.iter().filter(|it| it.checked > selected.received);
-        let valid = newer.filter_map(|it| {
-            let id = checklist.by_path(&it.path)?;
-            checklist.get(id).filter(|pair| pair.is_valid()).map(|_| (id, it.checked))
-        });
-        valid.max_by_key(|it| it.1).map(|(id, _)| (id, selected.received + MIGRATION_SILENCE))
     }
 
     /// A check of ours that nominates was answered.
@@ -146,14 +139,14 @@ impl Agent {
     ///
     /// By number: the latest counts, which is this one unless a higher number came meanwhile. Without numbers: a peer of
     /// RFC 5245 nominates aggressively, many pairs in turn: then the best of them counts. One that moves all the same is
-    /// followed when the selected pair has fallen silent.
+    /// followed when it has sent nothing along the selected pair for longer than its consent may take.
     pub(super) fn follow(&mut self, id: PairId, nominating: Nominating) {
         let highest = self.current.nominated_number;
         match nominating {
             Nominating::Numbered(number) if number == highest => self.nominate(id),
             Nominating::Plain if highest == 0 => {
                 let received = self.selected.and_then(|it| self.paths.get(&it)).map(|it| it.received);
-                let is_silent = received.is_none_or(|it| self.now >= it + MIGRATION_SILENCE);
+                let is_silent = received.is_none_or(|it| self.now >= it + QUIET_SILENCE);
                 if !self.current.is_nominated || self.is_better(id) || is_silent {
                     self.nominate(id);
                 }
@@ -183,9 +176,12 @@ impl Agent {
     }
 
     fn nominate(&mut self, id: PairId) {
+        let renominates = self.renominates();
         self.current.is_nominated = true;
         self.select(id);
-        let needless = self.current.checklist.complete(id);
+        // Where the nomination may be taken back, better pairs are still worth their checks.
+        let checklist = &mut self.current.checklist;
+        let needless = if renominates { checklist.drop_worse_than(id) } else { checklist.complete(id) };
         self.tell_needless(needless);
     }
 

@@ -59,6 +59,30 @@ fn foundations_and_priorities_follow_rfc_8445() {
 }
 
 #[test]
+fn candidates_of_one_kind_and_base_differ_in_foundation_by_server_and_by_transport() {
+    let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|it| it.parse().expect("an IP"));
+    let (relayed, mapped) = (address("192.0.2.9:50000"), address("203.0.113.5:61000"));
+    let relay = |server, over| Candidate::relayed(relayed, mapped).with_server(server, over).foundation;
+    let second = Candidate::relayed(address("192.0.2.9:50001"), mapped).with_server(one, Transport::Udp);
+    assert_eq!(relay(one, Transport::Udp), second.foundation, "ports don't count");
+    assert_ne!(relay(one, Transport::Udp), relay(one, Transport::Tcp));
+    assert_ne!(relay(one, Transport::Udp), relay(other, Transport::Udp));
+    let seen = |server| {
+        Candidate::server_reflexive(mapped, address("10.0.0.5:1")).with_server(server, Transport::Udp)
+    };
+    assert_ne!(seen(one).foundation, seen(other).foundation);
+
+    // Whichever is said first.
+    let tcp = |it: Candidate| it.with_tcp(TcpType::Active);
+    let host = Candidate::host(relayed);
+    let early = tcp(Candidate::server_reflexive(mapped, relayed)).with_server(one, Transport::Tcp);
+    let late = tcp(Candidate::server_reflexive(mapped, relayed).with_server(one, Transport::Tcp));
+    assert_eq!(early.foundation, late.foundation);
+    assert_ne!(tcp(host.clone()).foundation, host.foundation);
+    assert_eq!(tcp(tcp(host.clone())).foundation, tcp(host).foundation, "twice is once");
+}
+
+#[test]
 fn bad_lines_say_which_field() {
     use CandidateError::{Bad, Missing, TooLong};
     let long = format!("1 1 udp 1 192.0.2.1 1 typ host x {}", "y".repeat(2000));

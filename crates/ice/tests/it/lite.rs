@@ -124,16 +124,16 @@ fn consent_checks_without_nomination_keep_firefox_connected_where_it_is() {
 }
 
 #[test]
-fn a_check_from_elsewhere_moves_media_only_after_3_seconds_of_silence() {
+fn a_check_from_elsewhere_moves_media_only_after_7_seconds_of_silence() {
     let mut client = Client::new();
     client.check(at(1), true).expect("authentic");
-    client.wait(2 * SECOND);
+    client.wait(6 * SECOND);
     client.check(at(2), false).expect("authentic");
     assert_eq!(client.selected(), Some(at(1)));
     // Nothing more comes from the old address: the move needs no further check.
     client.wait(SECOND);
     assert_eq!(client.selected(), Some(at(2)));
-    client.wait(4 * SECOND);
+    client.wait(8 * SECOND);
     client.check(at(3), false).expect("authentic");
     assert_eq!(client.selected(), Some(at(3)));
 }

@@ -102,7 +102,7 @@ fn without_the_agreement_of_both_nobody_counts_and_the_first_nomination_stays() 
     for (client, server) in [((true, false), (false, true)), ((false, true), (true, false))] {
         let (mut network, client, server) = two(client, server, NominationMode::Regular);
         network.get_mut(client).agent().add_remote_candidate(good()).expect("room");
-        flow(&mut network, [client, server], 20 * SECOND);
+        network.advance(20 * SECOND);
         assert_eq!(network[client].selected(), Some(path(FIRST_ADDRESS, SECOND_ADDRESS)));
         assert_eq!(nominations(&network[server]), [(None, true)]);
         let (now, there) = (network.now(), path(FIRST_ADDRESS, better()));
@@ -359,8 +359,18 @@ fn a_silent_path_is_left_even_when_its_number_is_the_highest() {
     assert_eq!(lite.number(1, u32::MAX), Some(1));
     lite.now += SECOND;
     assert_eq!(lite.check(2, None, false), Some(1));
-    lite.now += 3 * SECOND;
+    lite.now += 6 * SECOND;
     assert_eq!(lite.check(2, None, false), Some(2));
+}
+
+#[test]
+fn the_latest_nomination_of_a_peer_that_has_agreed_and_never_counts_wins() {
+    for renomination in [true, false] {
+        let mut lite = Lite::new(renomination);
+        for port in [1, 2, 3, 2, 1] {
+            assert_eq!(lite.check(port, None, true), Some(port));
+        }
+    }
 }
 
 #[test]

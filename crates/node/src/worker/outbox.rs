@@ -63,6 +63,11 @@ impl Outbox {
         self.done == self.messages.len()
     }
 
+    /// Messages that were added.
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
     /// May more be added?
     pub(super) fn has_room(&self) -> bool {
         self.messages.len() < MESSAGES_PER_CALL && self.bytes.len() < BYTES_PER_CALL

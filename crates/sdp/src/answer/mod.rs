@@ -21,6 +21,7 @@ use crate::{
     media::{Media, MediaKind},
     negotiated::{Negotiated, NegotiatedMedia, Remote, remote_ssrcs},
     session::{Origin, Session},
+    transport::RENOMINATION,
 };
 
 /// An answer and what it settled.
@@ -79,9 +80,11 @@ pub fn answer(offer: &Session, capabilities: &Capabilities, local: &Local) -> Re
     let setup = transport::answered_setup(offer.transport_of(tag).setup, local.setup)?;
     let mut remote = remote(offer, tag, setup)?;
     remote.cryptex = local.cryptex && takes_cryptex(offer, &accepted);
+    remote.renomination &= local.renomination;
 
     let mut session = header(offer, &accepted, local);
     session.transport.cryptex = remote.cryptex && offer.transport.cryptex;
+    session.transport.add_option(RENOMINATION, remote.renomination);
     let mut media = Vec::with_capacity(offer.media.len());
     let mut outgoing = OutgoingTracks::new(local);
     for (index, (offered, judged)) in offer.media.iter().zip(judged).enumerate() {

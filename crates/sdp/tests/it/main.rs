@@ -8,6 +8,7 @@ mod other_clients;
 mod parse;
 mod properties;
 mod publish;
+mod renomination;
 mod roundtrip;
 mod watch;
 

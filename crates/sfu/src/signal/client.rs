@@ -78,7 +78,8 @@ impl Sfu {
             }
         }
         let offer = sdp::offer(&negotiate::offer(what), &local);
-        let config = AgentConfig::new(credentials.clone(), IceRole::Controlling);
+        let mut config = AgentConfig::new(credentials.clone(), IceRole::Controlling);
+        config.renomination = local.renomination;
         let mut agent = Agent::new(config, self.seeds.seed(), now)
             .map_err(|error| SignalError::InvalidOffer(error.to_string()))?;
         for address in &self.config.candidates {
@@ -142,6 +143,9 @@ impl Sfu {
         if let Ice::Full(agent) = entry.ice() {
             if remote.ice_lite {
                 agent.set_remote_is_lite();
+            }
+            if remote.renomination {
+                agent.set_remote_renominates();
             }
             agent
                 .set_remote_credentials(credentials)

@@ -58,3 +58,28 @@ fn nothing_stays_behind_of_those_who_leave() {
     assert_eq!((unit.routes.len(), unit.checked.len(), unit.broadcasts.len()), (0, 0, 0));
     assert!(unit.is_empty() && unit.offers.is_empty() && unit.names.is_empty() && unit.addresses.is_empty());
 }
+
+#[test]
+fn nominations_are_numbered_where_the_offer_says_so_and_stay_so_after_a_restart() {
+    let now = Instant::now();
+    let (mut server, mut client) = (unit(1, now), unit(2, now));
+    let format = Format { codec: headwater_rtp::Codec::Vp8, clock_rate: 90_000, parameters: String::new() };
+    let offer = client.offer(now, "s", &Offering::sending(vec![format])).expect("can be offered").offer;
+    assert!(offer.contains("a=ice-options:trickle renomination\r\n"), "{offer}");
+    for (offer, renominates) in [(offer.clone(), true), (offer.replace(" renomination", ""), false)] {
+        let stream = if renominates { "with" } else { "without" };
+        let from = IpAddr::from([192, 0, 2, 9]);
+        let accepted = server.publish(now, stream, &offer, from).expect("a good offer");
+        let options = |text: &str| text.contains("a=ice-options:trickle renomination\r\n");
+        assert_eq!(options(&accepted.answer), renominates);
+        let fragment =
+            "a=ice-ufrag:other\r\na=ice-pwd:aaaaaaaaaaaaaaaaaaaaaaaa\r\nm=video 9 RTP/AVP 0\r\na=mid:0\r\n";
+        let answer =
+            server.trickle(now, accepted.peer, fragment).expect("a good fragment").expect("a restart");
+        assert_eq!(options(&answer), renominates, "{answer}");
+        let Ice::Lite(agent) = server.peer_mut(accepted.peer).expect("it is there").ice() else {
+            panic!("the server is lite");
+        };
+        assert_eq!(agent.renominates(), renominates);
+    }
+}

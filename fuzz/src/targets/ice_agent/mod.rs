@@ -210,7 +210,7 @@ fn command(ends: &mut [End; 2], who: usize, now: Instant, input: &mut Input<'_>)
         (Any::Full(agent), _) if choice > 250 => agent.close(),
         (Any::Lite(agent), _) if choice > 250 => agent.close(),
         // The peer answers a check as it never would.
-        _ if choice >> 2 & 7 == 7 => forged_answer(ends, who, now, input),
+        _ if choice >> 2 & 15 == 14 => forged_answer(ends, who, now, input),
         _ => connections(ends, who, now, choice >> 2),
     }
 }
@@ -261,6 +261,30 @@ fn connections(ends: &mut [End; 2], who: usize, now: Instant, choice: u8) {
                 agent.set_remote_renominates();
             }
         }
-        _ => {}
+        _ => addresses(end, now, choice / 8),
     }
+}
+
+/// An address of ours goes away, or comes back.
+fn addresses(end: &mut End, now: Instant, choice: u8) {
+    let Any::Full(agent) = &mut end.machine.agent else { return };
+    let known = agent.local_candidates().len();
+    if choice & 1 != 0 || known == 0 {
+        let kinds = if choice & 2 != 0 { 8 } else { 0 };
+        let relayed = SocketAddr::from(([192, 0, 2, 77], 77));
+        let relayed = (choice & 4 != 0).then(|| Candidate::relayed(relayed, end.address));
+        for candidate in candidates(end.address, kinds).into_iter().chain(relayed) {
+            let _ = agent.add_local_candidate(candidate);
+        }
+        return;
+    }
+    let candidate = agent.local_candidates()[usize::from(choice / 2) % known].clone();
+    let was = agent.selected_path();
+    if agent.remove_local_candidate(now, &candidate).is_err() {
+        assert_eq!(agent.selected_path(), was, "refused, yet changed");
+        return;
+    }
+    let is_left = |it: &Path| it.transport == Transport::Udp && Some(it.local) == candidate.base();
+    let is_base = candidate.base() == candidate.socket_addr() && candidate.transport == Transport::Udp;
+    assert!(!(is_base && agent.selected_path().is_some_and(|it| is_left(&it))), "gone, yet selected");
 }

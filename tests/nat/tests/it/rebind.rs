@@ -6,12 +6,13 @@ use std::time::Duration;
 
 /// Rows: whose NAT is rebound. `heals`: media flows again within 6 s without a word by signalling but candidates. Checks
 /// show the new address, or another pair takes over; a relay over UDP goes along (RFC 8016), one over TCP is made anew.
-/// `restart`: media went directly, and the other side's NAT keeps out the new address; an ICE restart tells it there.
+/// Where the other side's NAT keeps out the new address, that is the pair over the relay, which both sides check when the
+/// direct one is silent. `restart`: only an ICE restart helps; there is no such pair of NATs.
 const REBOUND: &str = "
                   | Open  | FullCone | AddressRestricted | PortRestricted | Symmetric | UdpBlocked | Only443
-FullCone          | heals | heals    | heals             | restart        | restart   | heals      | heals
-AddressRestricted | heals | heals    | heals             | restart        | restart   | heals      | heals
-PortRestricted    | heals | heals    | heals             | restart        | heals     | heals      | heals
+FullCone          | heals | heals    | heals             | heals          | heals     | heals      | heals
+AddressRestricted | heals | heals    | heals             | heals          | heals     | heals      | heals
+PortRestricted    | heals | heals    | heals             | heals          | heals     | heals      | heals
 Symmetric         | heals | heals    | heals             | heals          | heals     | heals      | heals
 UdpBlocked        | heals | heals    | heals             | heals          | heals     | heals      | heals
 Only443           | heals | heals    | heals             | heals          | heals     | heals      | heals

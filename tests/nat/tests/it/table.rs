@@ -30,7 +30,7 @@ Open              | host host      | host srflx      | host srflx        | host 
 FullCone          | srflx host     | srflx srflx     | srflx srflx       | srflx srflx     | srflx prflx     | srflx relay/tcp     | srflx relay/tcp
 AddressRestricted | srflx host     | srflx srflx     | srflx srflx       | srflx srflx     | srflx prflx     | srflx relay/tcp     | srflx relay/tcp
 PortRestricted    | srflx host     | srflx srflx     | srflx srflx       | srflx srflx     | srflx relay     | srflx relay/tcp     | srflx relay/tcp
-Symmetric         | prflx host     | prflx srflx     | prflx srflx       | relay srflx     | prflx relay     | prflx relay/tcp     | prflx relay/tcp
+Symmetric         | prflx host     | prflx srflx     | prflx srflx       | prflx relay     | prflx relay     | prflx relay/tcp     | prflx relay/tcp
 UdpBlocked        | relay/tcp host | relay/tcp srflx | relay/tcp srflx   | relay/tcp srflx | relay/tcp relay | relay/tcp relay/tcp | relay/tcp relay/tcp
 Only443           | relay/tcp host | relay/tcp srflx | relay/tcp srflx   | relay/tcp srflx | relay/tcp relay | relay/tcp relay/tcp | relay/tcp relay/tcp
 ";
