@@ -6,6 +6,8 @@ use headwater_srtp::{Context, Profile};
 /// In the order of the input's first byte, whose third bit asks for Cryptex.
 const PROFILES: [u16; 4] = [1, 7, 8, 2];
 const CRYPTEX: u8 = 4;
+/// More than a packet's way through a context touches.
+const MAX_HOT_LEN: usize = 64 * 1024;
 
 /// A list of operations on a pair of contexts: protect and open, replay, corrupt, or open garbage.
 pub fn srtp(data: &[u8]) {
@@ -15,6 +17,9 @@ pub fn srtp(data: &[u8]) {
     let profile = Profile::from_iana(number).expect("a profile of ours");
     assert_eq!(profile.iana(), number);
     let (key, salt) = (vec![7; profile.key_len()], vec![9; profile.salt_len()]);
+    assert!(
+        Context::new(profile, &key[1..], &salt).is_err() && Context::new(profile, &key, &salt[1..]).is_err()
+    );
     let context = || {
         let mut context = Context::new(profile, &key, &salt).expect("lengths as the profile says");
         context.set_cryptex(settings & CRYPTEX != 0);
@@ -53,6 +58,15 @@ pub fn srtp(data: &[u8]) {
             }
         }
     }
+    finish(&receiver, profile);
+}
+
+/// A context stays what it was made as, and has a bounded part that each packet needs.
+fn finish(context: &Context, profile: Profile) {
+    assert_eq!(context.profile(), profile);
+    let mut bytes = 0;
+    context.for_each_region(|_, len| bytes += len);
+    assert!(bytes < MAX_HOT_LEN, "{bytes} bytes for each packet");
 }
 
 /// What a protected packet opens to: itself, or with Cryptex and CSRCs but no extension, with an empty one behind them
@@ -96,6 +110,10 @@ impl Packet<'_> {
         // The receiver may refuse what is old to it, or one SSRC too many; what it opens is what was sent.
         if let Some(len) = open(receiver, self.is_rtcp, &mut packet) {
             assert_eq!(&packet[..len], self.opened);
+            if let Some(ssrc) = packet[..len].get(8..12).filter(|_| !self.is_rtcp) {
+                let ssrc = u32::from_be_bytes(ssrc.try_into().expect("four bytes"));
+                assert!(receiver.rollover_counter(ssrc).is_some(), "opened, yet its SSRC is not known");
+            }
             assert!(open(receiver, self.is_rtcp, &mut self.wire.to_vec()).is_none(), "a replay was opened");
         }
     }

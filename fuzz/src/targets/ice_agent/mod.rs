@@ -1,15 +1,19 @@
-//! ICE agents: two of them on a network that loses, repeats and forges datagrams, and ends connections.
+//! ICE agents: two of them on a network that loses, repeats and forges datagrams, and ends connections; frames, candidates
+//! and attributes.
+
+mod ends;
+mod forged;
+mod wire;
 
 use crate::Input;
-use crate::machine::{Machine, advance, drain};
-use headwater_ice::attribute::{IceControlled, IceControlling, Nomination, Priority, UseCandidate};
-use headwater_ice::framing::{Deframer, MAX_BUFFERED};
+use crate::machine::{advance, drain};
+use ends::{Any, End, Recorded};
+use forged::{forged, forged_answer};
 use headwater_ice::{
-    Agent, AgentConfig, Candidate, Credentials, Event, LiteAgent, LiteConfig, NominationMode, Path, Role,
-    TcpType, interleave, ufrag_of_request,
+    Agent, AgentConfig, Candidate, Credentials, LiteAgent, LiteConfig, NominationMode, Path, Role, TcpType,
+    interleave, ufrag_of_request,
 };
-use headwater_stun::attribute::Username;
-use headwater_stun::{Datagram, Key, MessageBuilder, Method, TransactionId, Transport};
+use headwater_stun::Transport;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -20,36 +24,12 @@ const MAX_BURST: usize = 256;
 /// Operations of one input, so that none takes long.
 const MAX_OPERATIONS: usize = 200;
 
-#[expect(clippy::large_enum_variant, reason = "there are two of them in all")]
-enum Any {
-    Full(Agent),
-    Lite(LiteAgent),
-}
-
-/// An agent, with what it said and told since somebody looked.
-struct Recorded {
-    agent: Any,
-    sent_along: Vec<Path>,
-    told: Vec<Event>,
-}
-
-/// One end, and what is under way to the other.
-struct End {
-    machine: Recorded,
-    address: SocketAddr,
-    credentials: Credentials,
-    under_way: Vec<(Path, Vec<u8>)>,
-    /// Connections that the agent has asked for.
-    asked: Vec<Path>,
-    /// Connections that are open.
-    open: Vec<Path>,
-    next_port: u16,
-}
-
 /// The first byte chooses the agents, the rest is operations.
 pub fn ice_agent(data: &[u8]) {
     let mut input = Input::new(data);
-    deframe(data);
+    wire::deframe(data);
+    wire::candidate(data);
+    wire::attributes(data);
     let mut now = Instant::now();
     let kinds = input.byte();
     let credentials = [1, 2].map(|seed| Credentials::generate([seed; 32], "fz"));
@@ -70,12 +50,12 @@ pub fn ice_agent(data: &[u8]) {
             }
             let mut agent = Agent::new(config, [4; 32], now).expect("a valid config");
             for candidate in candidates(addresses[index], kinds) {
-                agent.add_local_candidate(candidate).expect("room for three");
+                agent.add_local_candidate(candidate).expect("room for five");
             }
             agent.set_remote_credentials(remote).expect("valid credentials");
             if kinds & 4 == 0 {
                 for candidate in candidates(addresses[1 - index], kinds) {
-                    agent.add_remote_candidate(candidate).expect("room for three");
+                    agent.add_remote_candidate(candidate).expect("room for five");
                 }
             }
             if renomination && kinds & 64 == 0 {
@@ -115,26 +95,14 @@ fn candidates(address: SocketAddr, kinds: u8) -> Vec<Candidate> {
     if kinds & 8 != 0 {
         candidates.extend([TcpType::Active, TcpType::Passive].map(|it| udp.clone().with_tcp(it)));
     }
+    if kinds & 128 != 0 {
+        let mapped = SocketAddr::from(([203, 0, 113, 1], address.port()));
+        let relayed = SocketAddr::from(([203, 0, 113, 2], address.port()));
+        candidates
+            .extend([Candidate::server_reflexive(mapped, address), Candidate::relayed(relayed, mapped)]);
+    }
     interleave(&mut candidates);
     candidates
-}
-
-/// The bytes as a stream: cut anywhere, the frames are the same.
-fn deframe(data: &[u8]) {
-    let frames = |chunk_len: usize| {
-        let (mut deframer, mut frames) = (Deframer::with_limit(1500), Vec::new());
-        for mut chunk in data.chunks(chunk_len) {
-            while let Some(frame) = deframer.next_frame(&mut chunk) {
-                assert!(!frame.is_empty() && frame.len() <= 1500);
-                frames.push(frame.to_vec());
-            }
-            assert!(chunk.is_empty() && deframer.buffered() <= MAX_BUFFERED);
-        }
-        frames
-    };
-    let whole = frames(data.len().max(1));
-    let cut = usize::from(data.first().copied().unwrap_or(0)) % 16 + 1;
-    assert_eq!(frames(cut), whole, "in chunks of {cut}");
 }
 
 fn operate(operation: u8, who: usize, ends: &mut [End; 2], now: &mut Instant, input: &mut Input<'_>) {
@@ -192,7 +160,7 @@ fn operate(operation: u8, who: usize, ends: &mut [End; 2], now: &mut Instant, in
             ends[who].receive(*now, path, &check);
         }
         6 => signal(&mut ends[who], input),
-        _ => command(ends, who, *now, input.byte()),
+        _ => command(ends, who, *now, input),
     }
 }
 
@@ -215,16 +183,14 @@ fn wait(ends: &mut [End; 2], now: &mut Instant, by: Duration) {
 
 /// A candidate as signalling would bring it: text that is stable, and that the agent takes or refuses.
 fn signal(end: &mut End, input: &mut Input<'_>) {
-    let text = String::from_utf8_lossy(input.chunk());
-    let Ok(candidate) = text.parse::<Candidate>() else { return };
-    let written = candidate.to_string();
-    assert_eq!(written.parse(), Ok(candidate.clone()), "`{written}` parses to something else");
+    let Some(candidate) = wire::candidate(input.chunk()) else { return };
     if let Any::Full(agent) = &mut end.machine.agent {
         let _ = agent.add_remote_candidate(candidate);
     }
 }
 
-fn command(ends: &mut [End; 2], who: usize, now: Instant, choice: u8) {
+fn command(ends: &mut [End; 2], who: usize, now: Instant, input: &mut Input<'_>) {
+    let choice = input.byte();
     let path = Path::new(Transport::Udp, ends[who].address, ends[1 - who].address);
     let remote = ends[1 - who].credentials.clone();
     let fresh = Credentials::generate([choice; 32], "fz");
@@ -243,6 +209,8 @@ fn command(ends: &mut [End; 2], who: usize, now: Instant, choice: u8) {
         (Any::Full(agent), 2) => agent.end_of_remote_candidates(),
         (Any::Full(agent), _) if choice > 250 => agent.close(),
         (Any::Lite(agent), _) if choice > 250 => agent.close(),
+        // The peer answers a check as it never would.
+        _ if choice >> 2 & 15 == 14 => forged_answer(ends, who, now, input),
         _ => connections(ends, who, now, choice >> 2),
     }
 }
@@ -319,155 +287,4 @@ fn addresses(end: &mut End, now: Instant, choice: u8) {
     let is_left = |it: &Path| it.transport == Transport::Udp && Some(it.local) == candidate.base();
     let is_base = candidate.base() == candidate.socket_addr() && candidate.transport == Transport::Udp;
     assert!(!(is_base && agent.selected_path().is_some_and(|it| is_left(&it))), "gone, yet selected");
-}
-
-/// A Binding request with the right integrity.
-fn forged(local: &Credentials, remote: &Credentials, flags: u8, input: &mut Input<'_>) -> Vec<u8> {
-    let mut buf = Vec::new();
-    let mut id = [0; 12];
-    id.iter_mut().for_each(|byte| *byte = input.byte());
-    let username = format!("{}:{}", local.ufrag, remote.ufrag);
-    let mut message = MessageBuilder::request(Method::BINDING, TransactionId::new(id), &mut buf)
-        .attribute(&Username(&username));
-    if flags & 2 != 0 {
-        message = message.attribute(&Priority(input.u32()));
-    }
-    if flags & 4 != 0 {
-        message = message.attribute(&IceControlling(u64::from(input.u32()) << 32));
-    }
-    if flags & 8 != 0 {
-        message = message.attribute(&IceControlled(u64::from(input.u32()) << 32));
-    }
-    if flags & 16 != 0 {
-        message = message.attribute(&UseCandidate);
-    }
-    if flags & 32 != 0 {
-        message = message.attribute(&Nomination(input.u32()));
-    }
-    message.integrity(&Key::short_term(&local.password)).fingerprint();
-    buf
-}
-
-impl End {
-    /// Takes what the agent has sent and told: it writes to open connections only.
-    fn send(&mut self, now: Instant, sent: Vec<Vec<u8>>) {
-        let paths = std::mem::take(&mut self.machine.sent_along);
-        assert_eq!(paths.len(), sent.len());
-        for path in paths.iter().filter(|it| it.transport == Transport::Tcp) {
-            assert!(self.open.contains(path), "{path:?} is not open");
-        }
-        self.under_way.extend(paths.into_iter().zip(sent));
-        let surplus = self.under_way.len().saturating_sub(MAX_UNDER_WAY);
-        self.under_way.drain(..surplus);
-        while !self.machine.told.is_empty() {
-            for event in std::mem::take(&mut self.machine.told) {
-                match event {
-                    Event::Connect(path) => {
-                        assert!(!self.asked.contains(&path), "{path:?} is asked for twice");
-                        self.asked.push(path);
-                    }
-                    Event::Removed(path) if path.transport == Transport::Tcp => {
-                        self.asked.retain(|it| *it != path);
-                        self.path_closed(now, path);
-                    }
-                    Event::Closed { .. } => self.open.clear(),
-                    _ => {}
-                }
-            }
-            while self.machine.poll_event() {}
-        }
-        assert!(self.asked.len() <= 100, "more connections are asked for than there are pairs");
-        let selected = self.machine.agent.selected_path();
-        assert!(
-            selected.is_none_or(|it| self.machine.agent.is_validated(&it)),
-            "selected, yet not validated"
-        );
-    }
-
-    fn path_closed(&mut self, now: Instant, path: Path) {
-        self.open.retain(|it| *it != path);
-        match &mut self.machine.agent {
-            Any::Full(agent) => agent.path_closed(now, &path),
-            Any::Lite(agent) => agent.path_closed(now, &path),
-        }
-        assert!(!self.machine.agent.is_validated(&path), "closed, yet validated");
-    }
-
-    fn receive(&mut self, now: Instant, path: Path, contents: &[u8]) {
-        let sent = drain(&mut self.machine, now);
-        self.send(now, sent);
-        // Whoever comes to the address that listens has opened a connection.
-        if path.transport == Transport::Tcp && !self.open.contains(&path) {
-            if path.local != self.address || self.open.len() >= MAX_UNDER_WAY {
-                return;
-            }
-            self.open.push(path);
-        }
-        let datagram = Datagram::new(path.transport, path.local, path.remote, contents);
-        let agent = &mut self.machine.agent;
-        let before = (agent.poll_timeout(), agent.selected_path());
-        let refused = match agent {
-            Any::Full(agent) => agent.handle_datagram(now, datagram).is_err(),
-            Any::Lite(agent) => agent.handle_datagram(now, datagram).is_err(),
-        };
-        if refused {
-            assert_eq!((agent.poll_timeout(), agent.selected_path()), before, "refused, yet changed");
-            assert!(drain(&mut self.machine, now).is_empty(), "refused, yet answered");
-        }
-    }
-}
-
-impl Any {
-    const fn selected_path(&self) -> Option<Path> {
-        match self {
-            Self::Full(agent) => agent.selected_path(),
-            Self::Lite(agent) => agent.selected_path(),
-        }
-    }
-
-    fn is_validated(&self, path: &Path) -> bool {
-        match self {
-            Self::Full(agent) => agent.is_validated(path),
-            Self::Lite(agent) => agent.is_validated(path),
-        }
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        match self {
-            Self::Full(agent) => agent.poll_timeout(),
-            Self::Lite(agent) => agent.poll_timeout(),
-        }
-    }
-}
-
-impl Machine for Recorded {
-    fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<usize> {
-        let transmit = match &mut self.agent {
-            Any::Full(agent) => agent.poll_transmit(now, buf),
-            Any::Lite(agent) => agent.poll_transmit(now, buf),
-        }?;
-        self.sent_along.push(Path::new(transmit.transport, transmit.local, transmit.remote));
-        Some(transmit.len)
-    }
-
-    fn poll_event(&mut self) -> bool {
-        let event = match &mut self.agent {
-            Any::Full(agent) => agent.poll_event(),
-            Any::Lite(agent) => agent.poll_event(),
-        };
-        let has_told = event.is_some();
-        self.told.extend(event);
-        has_told
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.agent.poll_timeout()
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        match &mut self.agent {
-            Any::Full(agent) => agent.handle_timeout(now),
-            Any::Lite(agent) => agent.handle_timeout(now),
-        }
-    }
 }
