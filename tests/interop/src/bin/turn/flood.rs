@@ -1,5 +1,6 @@
 //! The most packets a second that one core relays: clients send in bursts as fast as they can, and the server's core is
-//! the limit.
+//! the limit. A burst leaves its sender as one message, as a network card that puts datagrams together would bring it, or
+//! one datagram at a time, as other cards do.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,12 +24,27 @@ const PATIENCE: Duration = Duration::from_millis(5);
 /// How often it is looked.
 const ROUND: Duration = Duration::from_micros(100);
 
+/// How a burst leaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    Whole,
+    OneByOne,
+}
+
 pub(crate) fn run(size: usize) -> Result<(), String> {
-    println!("most packets a second of one core, clients to a peer in bursts of {BURST}, {size} bytes:");
+    compare(size, Sending::Whole)?;
+    compare(size, Sending::OneByOne)
+}
+
+fn compare(size: usize, sending: Sending) -> Result<(), String> {
+    let way = if sending == Sending::Whole { "whole" } else { "one by one" };
+    println!(
+        "most packets a second of one core, clients to a peer in bursts of {BURST} sent {way}, {size} bytes:"
+    );
     let mut rates = Vec::new();
     for kind in BOTH {
         let machine = Machine::look();
-        let (delivered, offered, busy) = flood(kind, size)?;
+        let (delivered, offered, busy) = flood(kind, size, sending)?;
         let rate = delivered / busy.max(0.01);
         let machine = 100.0 * machine.busy_since();
         println!(
@@ -45,7 +61,7 @@ pub(crate) fn run(size: usize) -> Result<(), String> {
 }
 
 /// Packets a second that came out and that went in, and the share of its core that the server used.
-fn flood(kind: Kind, size: usize) -> Result<(f64, f64, f64), String> {
+fn flood(kind: Kind, size: usize, sending: Sending) -> Result<(f64, f64, f64), String> {
     pin_to_second_core();
     let server = Server::start(kind, 1)?;
     let address = SocketAddr::from(([127, 0, 0, 1], kind.port()));
@@ -82,16 +98,23 @@ fn flood(kind: Kind, size: usize) -> Result<(f64, f64, f64), String> {
         });
         let (started, cpu) = (Instant::now(), server.cpu());
         let (mut sent, mut lost) = (0_u64, 0_u64);
+        let mut messages = Vec::with_capacity(BURST);
         while started.elapsed() < LASTING {
             for client in &mut clients {
-                let mut message = [Outgoing {
+                let part = |start, len, segment_size| Outgoing {
                     local: None,
                     remote: address,
-                    start: 0,
-                    len: burst.len(),
-                    segment_size: u16::try_from(4 + size).ok(),
-                }];
-                client.send(&burst, &mut message);
+                    start,
+                    len,
+                    segment_size,
+                };
+                messages.clear();
+                match sending {
+                    Sending::Whole => messages.push(part(0, burst.len(), u16::try_from(4 + size).ok())),
+                    Sending::OneByOne => messages
+                        .extend((0..burst.len()).step_by(4 + size).map(|start| part(start, 4 + size, None))),
+                }
+                client.send(&burst, &mut messages);
                 sent += BURST as u64;
             }
             // Never so far ahead that what is sent is only dropped.
