@@ -179,12 +179,16 @@ impl Worker {
 }
 
 impl Core {
-    fn sleep(&self) -> Duration {
-        let is_busy = !self.relays.readable.is_empty()
+    /// Is there more than one turn takes?
+    fn is_busy(&self) -> bool {
+        !self.relays.readable.is_empty()
             || !self.relays.failed.is_empty()
             || self.streams.is_busy()
-            || self.outbox.ports.iter().any(|port| port.is_readable);
-        if is_busy {
+            || self.outbox.ports.iter().any(|port| port.is_readable)
+    }
+
+    fn sleep(&self) -> Duration {
+        if self.is_busy() {
             return Duration::ZERO;
         }
         let handshakes = self.associations.as_ref().is_some_and(Associations::has_handshakes);
@@ -194,9 +198,10 @@ impl Core {
     }
 
     /// Under load, lets datagrams gather for the next turn: a call that finds several costs little more than one that finds
-    /// one, and who is woken for several at once is woken less often. A turn with little to do is not waited after.
+    /// one, and who is woken for several at once is woken less often. A turn with little to do is not waited after, nor one
+    /// that has left something.
     fn pace(&self) {
-        if self.taken >= PACED && self.stop.is_none() {
+        if self.taken >= PACED && self.stop.is_none() && !self.is_busy() {
             let rest = (self.now + self.coalesce).saturating_duration_since(clock::now());
             if !rest.is_zero() {
                 std::thread::sleep(rest);

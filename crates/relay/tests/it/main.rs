@@ -2,6 +2,7 @@
 
 mod client;
 mod limits;
+mod load;
 mod renewal;
 mod secure;
 mod splice;
