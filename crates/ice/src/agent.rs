@@ -115,8 +115,7 @@ impl Agent {
         if !candidate.is_usable() || self.local_candidates.contains(&candidate) {
             return Ok(());
         }
-        let found = self.local_candidates.iter().filter(|it| it.kind == CandidateKind::PeerReflexive).count();
-        if self.local_candidates.len() - found >= MAX_LOCAL_CANDIDATES {
+        if self.local_candidates.len() - self.found_candidates() >= MAX_LOCAL_CANDIDATES {
             return Err(Error::TooManyCandidates);
         }
         self.current.pair_local(&candidate, self.role.role);
@@ -358,6 +357,11 @@ impl Agent {
 
     const fn check_open(&self) -> Result<(), Error> {
         if self.is_closed { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// How many addresses of ours were learnt from peers.
+    fn found_candidates(&self) -> usize {
+        self.local_candidates.iter().filter(|it| it.kind == CandidateKind::PeerReflexive).count()
     }
 
     fn end(&mut self, reason: CloseReason) {

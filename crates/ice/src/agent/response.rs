@@ -9,7 +9,7 @@ use super::{Agent, MAX_FOUND_CANDIDATES};
 use crate::check::{self, Nominating, Outcome};
 use crate::generation::Generation;
 use crate::pair::{PairId, State};
-use crate::{Candidate, CandidateKind, Error, Event, Path, Role};
+use crate::{Candidate, Error, Event, Path, Role};
 
 impl Agent {
     /// The response to a check or to consent (RFC 8445 §7.2.5).
@@ -90,8 +90,7 @@ impl Agent {
         // Without a NAT a connection of ours is seen at its own port, which belongs to an active candidate.
         let is_own = transport == Transport::Tcp && mapped == path.local;
         let is_known = is_own || self.local_candidates.iter().any(is_at);
-        let found = self.local_candidates.iter().filter(|it| it.kind == CandidateKind::PeerReflexive).count();
-        if !is_known && found < MAX_FOUND_CANDIDATES {
+        if !is_known && self.found_candidates() < MAX_FOUND_CANDIDATES {
             let candidate = Candidate::peer_reflexive(transport, mapped, path.local);
             self.local_candidates.push(candidate.clone());
             self.events.push_back(Event::LocalCandidate(candidate));
