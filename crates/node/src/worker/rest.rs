@@ -71,7 +71,7 @@ impl Rest {
     fn suits(&self, elapsed: Duration) -> Duration {
         let gathering = elapsed.saturating_mul(ENOUGH) / self.messages.max(1);
         let is_worth_while = self.messages <= self.rounds.saturating_mul(MOST_PER_ROUND);
-        // A little over the longest is near enough.
+        // Half of that is still worth a wake-up.
         if is_worth_while && gathering <= self.longest * 2 {
             gathering.min(self.longest)
         } else {
