@@ -1,17 +1,19 @@
 //! `cargo xtask bench turn`: `headwater turn` beside coturn on one machine, in one run.
 //!
 //! The servers are bound to the first core and everything else to the second. CPU time is what /proc says of the server's
-//! process, so on loopback a datagram's way to its receiver counts too, for both.
+//! process, so on loopback a datagram's way to its receiver counts too, for both. Beside the CPU time of both stands that of
+//! a relay which makes the same calls as ours and decides nothing: no relay with these calls costs less.
 
 mod client;
 mod crowd;
 mod flood;
 mod pairs;
+mod raw;
 mod server;
 
 use std::process::ExitCode;
 
-use server::{Kind, Peer};
+use server::{Kind, Peer, RAW};
 
 /// Pairs of runs for each size.
 const PAIRS: usize = 5;
@@ -22,7 +24,11 @@ fn main() -> ExitCode {
     let pairs = arguments.iter().find_map(|it| it.strip_prefix("pairs=")?.parse().ok()).unwrap_or(PAIRS);
     let is_plain = arguments.iter().all(|it| it.contains('='));
     headwater_udp::raise_file_limit(131_072);
+    let raw = arguments.iter().find_map(|it| it.strip_prefix(RAW)?.parse().ok());
     let done = (|| {
+        if let Some(port) = raw {
+            return raw::serve(port);
+        }
         if is_plain || wants("cpu") {
             for size in [1200, 160] {
                 pairs::run(size, pairs)?;

@@ -9,19 +9,32 @@ use headwater_interop::server::binary;
 /// A clock tick of /proc, which is the same on all systems of today.
 const TICK: Duration = Duration::from_millis(10);
 
+/// The argument, before a port, that makes this program the raw relay.
+pub(crate) const RAW: &str = "raw=";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Ours,
     Coturn,
+    /// Relays and decides nothing: what the system's part costs.
+    Raw,
 }
 
 impl Kind {
     pub(crate) fn name(self) -> &'static str {
-        if self == Self::Ours { "headwater" } else { "coturn" }
+        match self {
+            Self::Ours => "headwater",
+            Self::Coturn => "coturn",
+            Self::Raw => "raw",
+        }
     }
 
     pub(crate) fn port(self) -> u16 {
-        if self == Self::Ours { 3578 } else { 3678 }
+        match self {
+            Self::Ours => 3578,
+            Self::Coturn => 3678,
+            Self::Raw => 3778,
+        }
     }
 }
 
@@ -58,6 +71,10 @@ impl Server {
                 command.args(["--listening-ip", "127.0.0.1", "--listening-port", &port.to_string()]);
                 command.arg("--pidfile").arg(folder.join("pid")).arg("--db").arg(folder.join("db"));
                 command.args(addresses.flat_map(|address| ["--relay-ip".to_owned(), address]));
+            }
+            Kind::Raw => {
+                command.arg(std::env::current_exe().map_err(|error| error.to_string())?);
+                command.arg(format!("{RAW}{port}"));
             }
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
