@@ -2,7 +2,8 @@
 //! each relay, the same batches, the same rest after a turn with load.
 //!
 //! A TURN server sets allocations and channels up, so that the client is the same. Of a channel it is asked once, with the
-//! first data; from then on the sender's port is looked up in a table, and nothing is checked, counted or timed.
+//! first data; from then on the sender's port is looked up in a table, and nothing is
+//! checked, counted or timed.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -65,13 +66,24 @@ fn relay(address: SocketAddr) -> io::Result<()> {
     let mut socket = Socket::bind(address, &Options::default())?;
     poll.registry().register(&mut socket, CLIENTS, Interest::READABLE)?;
     let registry = poll.registry().try_clone()?;
-    let by_port = vec![0; 1 << 16];
-    let (relays, waiting, bytes) = (Vec::new(), Vec::new(), Vec::new());
-    let mut raw = Raw { server, now, registry, address, relays, by_port, waiting, bytes };
-    let (mut events, mut clients, mut peers) =
-        (Events::with_capacity(1024), Batch::new(&socket), PeerBatch::new());
+    let mut raw = Raw {
+        server,
+        now,
+        registry,
+        address,
+        relays: Vec::new(),
+        by_port: vec![0; 1 << 16],
+        waiting: Vec::new(),
+        bytes: Vec::new(),
+    };
+    let mut events = Events::with_capacity(1024);
+    let (mut clients, mut peers) = (Batch::new(&socket), PeerBatch::new());
     loop {
-        poll.poll(&mut events, None)?;
+        if let Err(error) = poll.poll(&mut events, None)
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            return Err(error);
+        }
         raw.now = Instant::now();
         let mut taken = 0;
         for event in &events {
@@ -81,7 +93,7 @@ fn relay(address: SocketAddr) -> io::Result<()> {
                         for (received, contents) in clients.datagrams() {
                             taken += 1;
                             if !raw.to_peer(received.remote, contents) {
-                                raw.ask(received.remote, contents)?;
+                                raw.ask(received.remote, contents);
                             }
                         }
                         if !clients.is_full() {
@@ -126,14 +138,10 @@ impl Raw {
         while let Ok(has_more) = socket.receive(batch, most) {
             for (peer, data) in batch.datagrams() {
                 taken += 1;
-                let (Some(way), Ok(len)) =
-                    (way.as_ref().filter(|way| way.peer == peer), u16::try_from(data.len()))
-                else {
-                    continue;
-                };
+                let Some(way) = way.as_ref().filter(|way| way.peer == peer) else { continue };
                 let start = bytes.len();
                 bytes.extend_from_slice(&way.channel);
-                bytes.extend_from_slice(&len.to_be_bytes());
+                bytes.extend_from_slice(&(data.len() as u16).to_be_bytes());
                 bytes.extend_from_slice(data);
                 let len = bytes.len() - start;
                 waiting.push(Outgoing { local: None, remote: way.client, start, len, segment_size: None });
@@ -147,7 +155,7 @@ impl Raw {
     }
 
     /// Has the TURN server answer, and learns a way from the first data on it.
-    fn ask(&mut self, client: SocketAddr, contents: &[u8]) -> io::Result<()> {
+    fn ask(&mut self, client: SocketAddr, contents: &[u8]) {
         let datagram = Datagram::new(Transport::Udp, self.address, client, contents);
         if let Ok(Some(to_peer)) = self.server.handle_datagram(self.now, datagram)
             && let Some(Some(relay)) = self.relays.get_mut(to_peer.relay.index as usize)
@@ -166,10 +174,8 @@ impl Raw {
                     self.server.relay_opened(self.now, relay, opened);
                 }
                 Event::CloseRelay { relay } => {
-                    if let Some(slot) = self.relays.get_mut(relay.index as usize)
-                        && slot.as_ref().is_some_and(|it| it.id == relay)
-                    {
-                        *slot = None;
+                    if let Some(slot) = self.relays.get_mut(relay.index as usize) {
+                        slot.take_if(|it| it.id == relay);
                     }
                 }
                 _ => {}
@@ -180,7 +186,6 @@ impl Raw {
             let start = self.bytes.len() - len;
             self.waiting.push(Outgoing { local: None, remote, start, len, segment_size: None });
         }
-        Ok(())
     }
 
     fn open(&mut self, id: RelayId) -> io::Result<SocketAddr> {
