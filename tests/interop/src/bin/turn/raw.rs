@@ -2,8 +2,8 @@
 //! each relay, the same batches, the same rest after a turn with load.
 //!
 //! A TURN server sets allocations and channels up, so that the client is the same. Of a channel it is asked once, with the
-//! first data; from then on the sender's port is looked up in a table, and nothing is
-//! checked, counted or timed.
+//! first data; from then on the sender's port is looked up in a table, and nothing
+//! is checked, counted or timed.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -11,15 +11,13 @@ use std::time::{Duration, Instant};
 
 use headwater_relay::COALESCE;
 use headwater_stun::{Datagram, Transport};
+use headwater_turn::channel_data::{self, ChannelData};
 use headwater_turn::{Event, PeerPolicy, Quota, RelayError, RelayId, Server, ServerConfig};
 use headwater_udp::{Batch, Options, Outgoing, PeerBatch, PeerSocket, Socket};
 use mio::{Events, Interest, Poll, Registry, Token};
 
 /// The clients' socket; a relay's token is its index.
 const CLIENTS: Token = Token(usize::MAX - 1);
-/// What a first byte of ChannelData begins with (RFC 8656 §12.4), and the bytes before the data.
-const CHANNEL_BITS: u8 = 0b01;
-const HEADER: usize = 4;
 /// As the relay's: datagrams of one turn from which on there is load, and the first receive call of a relay.
 const PACED: usize = 4;
 const FIRST: usize = 2;
@@ -27,7 +25,7 @@ const FIRST: usize = 2;
 /// The way between a client and its peer.
 struct Way {
     client: SocketAddr,
-    channel: [u8; 2],
+    channel: u16,
     peer: SocketAddr,
 }
 
@@ -92,7 +90,7 @@ fn relay(address: SocketAddr) -> io::Result<()> {
                     while socket.receive(&mut clients).is_ok() {
                         for (received, contents) in clients.datagrams() {
                             taken += 1;
-                            if !raw.to_peer(received.remote, contents) {
+                            if !raw.forward(received.remote, contents) {
                                 raw.ask(received.remote, contents);
                             }
                         }
@@ -101,7 +99,7 @@ fn relay(address: SocketAddr) -> io::Result<()> {
                         }
                     }
                 }
-                Token(index) => taken += raw.to_client(index, &mut peers),
+                Token(index) => taken += raw.receive_of_relay(index, &mut peers),
             }
         }
         // What finds a full socket is lost, as with ours.
@@ -116,22 +114,23 @@ fn relay(address: SocketAddr) -> io::Result<()> {
 
 impl Raw {
     /// Sends a client's data on, if its way is known.
-    fn to_peer(&self, client: SocketAddr, contents: &[u8]) -> bool {
+    fn forward(&self, client: SocketAddr, contents: &[u8]) -> bool {
         let index = self.by_port[usize::from(client.port())] as usize;
         let Some(Relay { socket, way: Some(way), .. }) = self.relays.get(index).and_then(Option::as_ref)
         else {
             return false;
         };
-        if way.client != client || !contents.starts_with(&way.channel) {
-            return false;
+        match ChannelData::parse(contents) {
+            Ok(message) if way.client == client && way.channel == message.channel => {
+                let _ = socket.send(way.peer, &[IoSlice::new(message.data)]);
+                true
+            }
+            _ => false,
         }
-        let Some(data) = data(contents) else { return false };
-        let _ = socket.send(way.peer, &[IoSlice::new(data)]);
-        true
     }
 
     /// Takes what peers have sent to a relay; returns how much.
-    fn to_client(&mut self, index: usize, batch: &mut PeerBatch) -> usize {
+    fn receive_of_relay(&mut self, index: usize, batch: &mut PeerBatch) -> usize {
         let Self { relays, waiting, bytes, .. } = self;
         let Some(Relay { socket, way, .. }) = relays.get(index).and_then(Option::as_ref) else { return 0 };
         let (mut taken, mut most) = (0, FIRST);
@@ -140,10 +139,7 @@ impl Raw {
                 taken += 1;
                 let Some(way) = way.as_ref().filter(|way| way.peer == peer) else { continue };
                 let start = bytes.len();
-                bytes.extend_from_slice(&way.channel);
-                bytes.extend_from_slice(&(data.len() as u16).to_be_bytes());
-                bytes.extend_from_slice(data);
-                let len = bytes.len() - start;
+                let len = channel_data::emit(Transport::Udp, way.channel, data, bytes).unwrap_or(0);
                 waiting.push(Outgoing { local: None, remote: way.client, start, len, segment_size: None });
             }
             if !has_more {
@@ -161,8 +157,7 @@ impl Raw {
             && let Some(Some(relay)) = self.relays.get_mut(to_peer.relay.index as usize)
         {
             let _ = relay.socket.send(to_peer.peer, &[IoSlice::new(to_peer.data)]);
-            if contents[0] >> 6 == CHANNEL_BITS {
-                let channel = [contents[0], contents[1]];
+            if let Ok(ChannelData { channel, .. }) = ChannelData::parse(contents) {
                 relay.way = Some(Way { client, channel, peer: to_peer.peer });
                 self.by_port[usize::from(client.port())] = to_peer.relay.index;
             }
@@ -199,10 +194,4 @@ impl Raw {
         self.relays[index] = Some(Relay { id, socket, way: None });
         Ok(address)
     }
-}
-
-/// The data of a ChannelData message.
-fn data(message: &[u8]) -> Option<&[u8]> {
-    let len = u16::from_be_bytes([*message.get(2)?, *message.get(3)?]);
-    message.get(HEADER..HEADER + usize::from(len))
 }
