@@ -43,8 +43,22 @@ fn retry() -> Pair {
     })
 }
 
-const ALL: [fn() -> Pair; 7] =
-    [Pair::new, small, Pair::dtls13, small_13, Pair::post_quantum, small_post_quantum, retry];
+const ALL: [fn() -> Pair; 14] = [
+    Pair::new,
+    small,
+    Pair::dtls13,
+    small_13,
+    Pair::post_quantum,
+    small_post_quantum,
+    retry,
+    || Pair::new().guarded(),
+    || small().guarded(),
+    || Pair::dtls13().guarded(),
+    || small_13().guarded(),
+    || Pair::post_quantum().guarded(),
+    || small_post_quantum().guarded(),
+    || retry().guarded(),
+];
 
 /// Runs with one datagram's fate decided, for each datagram in both directions.
 fn for_each_datagram(make: fn() -> Pair, fate: Fate, limit: Duration) {
