@@ -248,7 +248,7 @@ impl Pair {
         let front = self.front.as_mut().expect("guarded");
         let mut answer = Vec::new();
         match front.exchange.handle_datagram(now, &config, b"the client", bytes, &mut answer) {
-            Ok(Verdict::Answer(transmit)) => {
+            Ok(Verdict::Answer(transmit) | Verdict::Refuse(_, transmit)) => {
                 assert_eq!(transmit.len, answer.len());
                 front.answers.push(answer);
             }
