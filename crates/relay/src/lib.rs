@@ -137,7 +137,7 @@ impl Relay {
             let associations = config
                 .identity
                 .as_ref()
-                .map(|identity| Associations::new(identity.dtls.clone(), rng(), config.limits.associations));
+                .map(|it| Associations::new(it.dtls.clone(), rng(), config.limits.associations, now));
             let core = Core {
                 index,
                 shared: Arc::clone(&started.shared),
