@@ -16,8 +16,9 @@
 //! **Numbers.** An answer has the record's and the message's number of the hello that it answers (RFC 6347 §4.2.1), and so has the
 //! ServerHello of the one that was admitted.
 //!
-//! **Size.** A HelloVerifyRequest is shorter than any hello that it can answer, and so is a HelloRetryRequest where the hello has
-//! a share; to the shortest hello without one it is half as long again (RFC 9147 §5.1 allows three times the bytes).
+//! **Size.** An answer has at most 151 bytes. A HelloVerifyRequest is shorter than any hello that it answers, a HelloRetryRequest at most
+//! 1.6 times as long as the shortest one that can be written (RFC 9147 §5.1 allows three times), and shorter than those of real
+//! clients, which offer more.
 //!
 //! **Hellos in pieces.** With a post-quantum share a hello does not fit into a datagram, and it is only known when it is whole
 //! which version it leads to and, in 1.3, what its hash is. So the pieces are kept: of [`MAX_PARTIAL`] hellos of at most
@@ -56,6 +57,34 @@ use secret::{Secrets, TAG_LEN};
 const MAX_MESSAGE_SEQ: u16 = 64;
 
 /// The stateless part of a server. See the module's page.
+///
+/// ```
+/// use headwater_dtls::cookie::{CookieExchange, Verdict};
+/// # use headwater_dtls::{Certificate, Config, Connection, Role};
+/// # use std::{sync::Arc, time::Instant};
+/// # let now = Instant::now();
+/// # let mut config = Config::new(Certificate::generate()?);
+/// # config.danger_accept_any_certificate = true;
+/// # let config = Arc::new(config);
+/// # let mut client = Connection::new(Arc::clone(&config), Role::Client, vec![], [1; 32], now)?;
+/// let mut cookies = CookieExchange::new([2; 32], now); // fresh randomness
+/// let mut datagram = Vec::new();
+/// while client.poll_transmit(now, &mut datagram).is_some() {
+///     let mut answer = Vec::new();
+///     match cookies.handle_datagram(now, &config, b"192.0.2.1:5000", &datagram, &mut answer) {
+///         Ok(Verdict::Admit(hello)) => {
+///             let server = Connection::accept(Arc::clone(&config), vec![], [3; 32], now, *hello)?;
+///             assert!(server.has_taken_hello());
+///             break;
+///         }
+///         Ok(Verdict::Answer(_) | Verdict::Refuse(..)) => client.handle_datagram(now, &answer)?,
+///         Ok(_) | Err(_) => {}
+///     }
+///     datagram.clear();
+/// }
+/// # assert!(!datagram.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct CookieExchange {
     secrets: Secrets,
     pieces: Pieces,
