@@ -155,6 +155,7 @@ impl CookieExchange {
         answer: &mut Vec<u8>,
     ) -> Result<Verdict, Error> {
         self.secrets.rotate(now);
+        self.pieces.forget_old(now);
         let mut content = &[][..];
         let mut records = datagram;
         let mut sender = Sender { address, message_seq: 0, sequence_number: 0 };

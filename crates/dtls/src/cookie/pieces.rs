@@ -12,7 +12,7 @@ use crate::handshake::ranges::Ranges;
 pub const MAX_PARTIAL: usize = 256;
 /// The longest of them. With post-quantum shares one has 1.5 kB.
 pub const MAX_PARTIAL_LEN: usize = 4096;
-/// How long the rest is waited for. Who lacks an answer says all of it again.
+/// How long the rest is waited for; the next datagram after that has it forgotten. Who lacks an answer says all of it again.
 pub const PARTIAL_AGE: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
@@ -35,6 +35,15 @@ impl Pieces {
         self.hellos.len()
     }
 
+    /// Forgets what has waited for too long.
+    pub(super) fn forget_old(&mut self, now: Instant) {
+        while let Some(oldest) = self.hellos.front()
+            && now.saturating_duration_since(oldest.since) >= PARTIAL_AGE
+        {
+            self.hellos.pop_front();
+        }
+    }
+
     /// Takes a piece. Returns the hello if it is whole now; it is forgotten then.
     pub(super) fn insert(
         &mut self,
@@ -42,11 +51,6 @@ impl Pieces {
         address: &[u8],
         fragment: &Fragment<'_>,
     ) -> Result<Option<Vec<u8>>, Error> {
-        while let Some(oldest) = self.hellos.front()
-            && now.saturating_duration_since(oldest.since) >= PARTIAL_AGE
-        {
-            self.hellos.pop_front();
-        }
         if fragment.length > MAX_PARTIAL_LEN {
             return Err(Error::LimitReached);
         }
