@@ -36,6 +36,49 @@ fn resident() -> usize {
 }
 
 #[test]
+fn a_hello_in_the_name_of_a_plain_client_does_not_concern_it() {
+    let relay = Relay::start(secure_config(&identity().0)).expect("it starts");
+    let mut client = UdpClient::new([127, 0, 0, 1], &relay);
+    client.allocate().expect("allocated");
+    let (socket, address) = peer();
+    client.bind(address);
+    hello().iter().for_each(|datagram| client.say(datagram));
+    client.send(address, b"still plain");
+    let mut buffer = [0; 64];
+    let (len, relayed) = socket.recv_from(&mut buffer).expect("relayed");
+    assert_eq!(&buffer[..len], b"still plain");
+    socket.send_to(b"so are we", relayed).expect("sent");
+    client.until("data of the peer", |client| client.data.pop());
+    assert_eq!(relay.counters().associations, 0);
+}
+
+#[test]
+fn nothing_that_anybody_can_make_ends_a_dtls_client() {
+    let relay = Relay::start(secure_config(&identity().0)).expect("it starts");
+    let mut client = UdpClient::new([127, 0, 0, 1], &relay).secured();
+    client.allocate().expect("allocated");
+    let (socket, address) = peer();
+    client.bind(address);
+    let record = |kind: u8, epoch: u8, content: &[u8]| {
+        [&[kind, 0xFE, 0xFD, 0, epoch, 0, 0, 0, 0, 0, 9, 0, content.len() as u8], content].concat()
+    };
+    // Another hello; fatal and closing alerts, before and behind encryption; data in the clear; plain messages.
+    let mut forged = hello();
+    for epoch in 0..4 {
+        forged.extend([&[2, 40][..], &[1, 0], &[0; 40]].map(|content| record(21, epoch, content)));
+        forged.push(record(23, epoch, &[0x40, 0, 0, 1, 7]));
+    }
+    forged.extend([vec![0x40, 0, 0, 1, 7], vec![0x2F; 60], vec![0x14, 0xFE, 0xFD], Vec::new()]);
+    forged.iter().for_each(|datagram| client.say(datagram));
+    client.send(address, b"still here");
+    let mut buffer = [0; 64];
+    let (len, relayed) = socket.recv_from(&mut buffer).expect("relayed");
+    assert_eq!(&buffer[..len], b"still here", "the first that comes");
+    socket.send_to(b"so are we", relayed).expect("sent");
+    client.until("data of the peer", |client| client.data.pop());
+}
+
+#[test]
 fn a_flood_of_hellos_leaves_nothing_and_clients_go_on() {
     let relay = Relay::start(secure_config(&identity().0)).expect("it starts");
     let server = relay.local_addrs()[0];
