@@ -8,7 +8,7 @@
 //!   --dtls 1.2|1.3                  this version alone
 //!   --groups NAME,..                X25519MLKEM768, X25519, secp256r1, secp384r1: best first
 //!   --profiles NUMBER,..            SRTP protection profiles by IANA's numbers, best first
-//!   --cookie                        a listener asks for a cookie first
+//!   --cookie                        a listener keeps nothing of a peer before it has sent a cookie back
 //! ```
 //!
 //! When a handshake is done one JSON object says, on a line of standard output, what was agreed on, with the keys: this is
@@ -22,6 +22,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use headwater_dtls::cookie::{CookieExchange, Verdict};
 use headwater_dtls::extension::supported_groups::NamedGroup;
 use headwater_dtls::{Certificate, Config, Connected, Connection, Event, Fingerprint, Role, Version};
 use serde_json::{Value, json};
@@ -57,13 +58,15 @@ const PROFILES: [(u16, &str, usize); 4] = [
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
-    let Arguments { listen, connect, send, fingerprint, config } = parse_arguments()?;
+    let Arguments { listen, connect, send, fingerprint, cookie, config } = parse_arguments()?;
     let (config, remote) = (Arc::new(config), fingerprint.into_iter().collect());
     match (listen, connect) {
         (Some(address), None) => {
             let socket = UdpSocket::bind(address)?;
             eprintln!("listening on {}", socket.local_addr()?);
-            Listener { socket, config, remote, peers: HashMap::new() }.run()
+            let cookies =
+                if cookie { Some(CookieExchange::new(fresh_seed()?, Instant::now())) } else { None };
+            Listener { socket, config, remote, cookies, peers: HashMap::new() }.run()
         }
         (None, Some(peer)) => {
             let any: SocketAddr = if peer.is_ipv4() { "0.0.0.0:0".parse()? } else { "[::]:0".parse()? };
@@ -144,6 +147,8 @@ struct Listener {
     socket: UdpSocket,
     config: Arc<Config>,
     remote: Vec<Fingerprint>,
+    /// Who has no connection yet is asked for a cookie.
+    cookies: Option<CookieExchange>,
     peers: HashMap<SocketAddr, Peer>,
 }
 
@@ -186,6 +191,9 @@ impl Listener {
             if datagram.first() != Some(&HANDSHAKE) || self.peers.len() >= MAX_PEERS {
                 return Ok(());
             }
+            if self.cookies.is_some() {
+                return self.greet(from, datagram, now);
+            }
             let (config, remote) = (Arc::clone(&self.config), self.remote.clone());
             let connection = Connection::new(config, Role::Server, remote, fresh_seed()?, now)?;
             self.peers.insert(from, Peer { connection, heard: now });
@@ -196,6 +204,27 @@ impl Listener {
             Err(error) => eprintln!("{from}: refused a datagram: {error}"),
         }
         self.drain(from)
+    }
+
+    /// Asks for a cookie, or begins a connection with who has one.
+    fn greet(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) -> Outcome<()> {
+        let Some(cookies) = &mut self.cookies else { return Ok(()) };
+        let mut answer = Vec::new();
+        match cookies.handle_datagram(now, &self.config, from.to_string().as_bytes(), datagram, &mut answer) {
+            Ok(Verdict::Admit(hello)) => {
+                let (config, remote) = (Arc::clone(&self.config), self.remote.clone());
+                let connection = Connection::accept(config, remote, fresh_seed()?, now, *hello)?;
+                self.peers.insert(from, Peer { connection, heard: now });
+                return self.drain(from);
+            }
+            Ok(Verdict::Refuse(refusal, _)) => eprintln!("{from}: refused: {refusal}"),
+            Ok(_) => {}
+            Err(error) => eprintln!("{from}: refused a datagram: {error}"),
+        }
+        if !answer.is_empty() {
+            let _ = self.socket.send_to(&answer, from);
+        }
+        Ok(())
     }
 
     /// What a peer has for us and for the wire. What goes wrong with one peer is no matter of the others.
@@ -285,12 +314,14 @@ struct Arguments {
     connect: Option<SocketAddr>,
     send: Option<String>,
     fingerprint: Option<Fingerprint>,
+    cookie: bool,
     config: Config,
 }
 
 fn parse_arguments() -> Outcome<Arguments> {
     let mut config = Config::new(Certificate::generate()?);
     let (mut listen, mut connect, mut send, mut fingerprint) = (None, None, None, None);
+    let mut cookie = false;
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
@@ -299,7 +330,7 @@ fn parse_arguments() -> Outcome<Arguments> {
             "--connect" => connect = Some(value()?.parse()?),
             "--send" => send = Some(value()?),
             "--fingerprint" => fingerprint = Some(value()?.parse()?),
-            "--cookie" => config.require_cookie = true,
+            "--cookie" => cookie = true,
             "--dtls" => {
                 let version = match value()?.as_str() {
                     "1.2" => Version::Dtls12,
@@ -322,5 +353,5 @@ fn parse_arguments() -> Outcome<Arguments> {
         }
     }
     config.danger_accept_any_certificate = fingerprint.is_none();
-    Ok(Arguments { listen, connect, send, fingerprint, config })
+    Ok(Arguments { listen, connect, send, fingerprint, cookie, config })
 }

@@ -20,6 +20,7 @@ const ROOMS: &[&str] = &[
     "dtls/src/record/mod.rs",
     "dtls/src/record/ack.rs",
     "dtls/src/record/unified.rs",
+    "dtls/src/cookie/",
     "dtls/src/handshake/mod.rs",
     "dtls/src/handshake/reassembly.rs",
     "srtp/src/header.rs",

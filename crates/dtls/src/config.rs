@@ -47,7 +47,8 @@ pub struct Config {
     /// When an unfinished handshake is given up, counted from the first message. Default 30 s.
     pub handshake_timeout: Duration,
     /// As a server, ask the client to return a cookie before anything else (RFC 6347 §4.2.1). Default `false`:
-    /// in WebRTC an authenticated ICE check has already shown that the address is the peer's.
+    /// in WebRTC an authenticated ICE check has already shown that the address is the peer's. A server that anybody may
+    /// speak to asks before it makes a connection: [`CookieExchange`](crate::cookie::CookieExchange).
     pub require_cookie: bool,
     /// Accept any certificate of the peer, and as a server also none, when no fingerprint is given. Default `false`.
     /// The connection is then open to anybody in the middle; for tools and tests.

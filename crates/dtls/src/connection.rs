@@ -1,5 +1,6 @@
 //! One DTLS association: handshake, then data. What is sent is here; what arrives is in the room `receive`.
 
+mod accept;
 mod acks;
 mod receive;
 mod rekey;

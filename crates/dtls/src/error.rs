@@ -130,6 +130,9 @@ pub enum Refusal {
     /// The peer's key share is not a valid point.
     #[error("the peer's key share is invalid")]
     KeyShare,
+    /// The cookie of a hello of DTLS 1.3 is not ours, too old, for another address or for another hello.
+    #[error("the hello's cookie is not one of ours, or not for this hello")]
+    Cookie,
     /// The transcripts differ: somebody changed the handshake on its way.
     #[error("the Finished message does not verify")]
     Finished,
@@ -156,7 +159,7 @@ impl Refusal {
             | Self::PointFormat
             | Self::SignatureAlgorithm
             | Self::Renegotiation => Alert::HANDSHAKE_FAILURE,
-            Self::Compression | Self::NotOffered | Self::KeyShare | Self::Downgrade => {
+            Self::Compression | Self::NotOffered | Self::KeyShare | Self::Cookie | Self::Downgrade => {
                 Alert::ILLEGAL_PARAMETER
             }
             Self::NoCertificate => Alert::HANDSHAKE_FAILURE,

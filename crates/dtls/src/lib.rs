@@ -4,6 +4,7 @@ pub mod alert;
 mod certificate;
 mod config;
 mod connection;
+pub mod cookie;
 mod crypto;
 mod error;
 mod event;

@@ -1,26 +1,26 @@
-//! DTLS clients: one association each, found by the two addresses.
+//! DTLS clients: one association each, found by the two addresses. Who has not sent our cookie back has none, and leaves nothing.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use headwater_dtls::{Certificate, Config, Connection, Event, Role};
+use headwater_dtls::cookie::{CookieExchange, ProvenHello, Verdict};
+use headwater_dtls::{Certificate, Config, Connection, Event};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
 use slab::Slab;
 
-/// Clients of one worker that have not sent our cookie back, at some 3 KiB each. Beyond, the oldest one is given up: anybody can
-/// say hello in anybody's name.
-const MOST_HELLOS: usize = 4_000;
-/// Those that have, and are not connected yet. Beyond, the oldest one is given up.
+/// Clients of one worker that have sent our cookie back and are not connected yet, at some 3 KiB each. Beyond, the oldest one is
+/// given up.
 const MOST_HANDSHAKES: usize = 1_000;
 /// How long one may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// First bytes of DTLS records (RFC 7983 §7).
 const RECORDS: std::ops::RangeInclusive<u8> = 20..=63;
-/// First byte of a record of a handshake.
-const HANDSHAKE: u8 = 22;
 
 /// Our address and the client's.
 pub(crate) type Path = (SocketAddr, SocketAddr);
@@ -29,40 +29,23 @@ pub(crate) type Path = (SocketAddr, SocketAddr);
 struct Association {
     path: Path,
     dtls: Connection,
-    stage: Stage,
+    is_connected: bool,
     /// Since when it has had no allocation.
     bare_since: Instant,
     heard: Instant,
 }
 
-/// How far a client has come.
+/// What became of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// It may be anybody.
-    Hello,
-    /// It gets what is sent to its address.
-    Handshake,
-    Connected,
-}
-
-/// Those at one stage.
-struct Unfinished {
-    stage: Stage,
-    most: usize,
-    count: usize,
-    /// Oldest first; some have since gone on or ended.
-    paths: VecDeque<Path>,
-}
-
-impl Unfinished {
-    const fn new(stage: Stage, most: usize) -> Self {
-        Self { stage, most, count: 0, paths: VecDeque::new() }
-    }
-
-    fn add(&mut self, path: Path) {
-        self.paths.push_back(path);
-        self.count += 1;
-    }
+pub(crate) enum Received {
+    /// There is an association.
+    Open,
+    /// There was one.
+    Ended,
+    /// There is none, and so many bytes were appended for who sent them.
+    Answered(usize),
+    /// As well, but they are none that one could come of.
+    Refused(usize),
 }
 
 /// All DTLS clients of one worker.
@@ -73,20 +56,29 @@ pub(crate) struct Associations {
     most: usize,
     all: Slab<Association>,
     by_path: HashMap<Path, usize>,
-    hellos: Unfinished,
-    handshakes: Unfinished,
+    cookies: CookieExchange,
+    /// How many are not connected.
+    handshakes: usize,
+    /// Theirs, the oldest first; some have since gone on or ended.
+    unfinished: VecDeque<Path>,
 }
 
 impl Associations {
-    pub(crate) fn new(certificate: Option<Certificate>, rng: ChaCha20Rng, most: usize) -> Self {
+    pub(crate) fn new(
+        certificate: Option<Certificate>,
+        mut rng: ChaCha20Rng,
+        most: usize,
+        now: Instant,
+    ) -> Self {
         let mut associations = Self {
             config: None,
-            rng,
             most,
             all: Slab::new(),
             by_path: HashMap::new(),
-            hellos: Unfinished::new(Stage::Hello, MOST_HELLOS),
-            handshakes: Unfinished::new(Stage::Handshake, MOST_HANDSHAKES),
+            cookies: CookieExchange::new(seed(&mut rng), now),
+            rng,
+            handshakes: 0,
+            unfinished: VecDeque::new(),
         };
         associations.set_certificate(certificate);
         associations
@@ -98,7 +90,6 @@ impl Associations {
             let mut config = Config::new(certificate);
             // Clients are known by their credentials inside.
             config.danger_accept_any_certificate = true;
-            config.require_cookie = true;
             config.srtp_profiles = Vec::new();
             config.handshake_timeout = HANDSHAKE_TIMEOUT;
             Arc::new(config)
@@ -117,91 +108,84 @@ impl Associations {
         self.all.len()
     }
 
-    /// Takes records of a client; `each` gets what they carry. What is to be sent comes by [`poll`](Self::poll). Returns
-    /// whether the association is there afterwards, and `None` if there never was one.
+    /// Takes records of a client; `each` gets what they carry. What an association has to send comes by [`poll`](Self::poll); what
+    /// there is to say to somebody without one is appended to `answer`.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
         path: Path,
         records: &[u8],
+        answer: &mut Vec<u8>,
         mut each: impl FnMut(Vec<u8>),
-    ) -> Option<bool> {
+    ) -> Received {
         let index = match self.by_path.get(&path) {
-            Some(index) => *index,
-            None => self.begin(now, path, records)?,
+            Some(index) => {
+                let association = &mut self.all[*index];
+                if association.dtls.handle_datagram(now, records).is_ok() {
+                    association.heard = now;
+                }
+                *index
+            }
+            None => match self.greet(now, path, records, answer) {
+                Ok(index) => index,
+                Err(received) => return received,
+            },
         };
-        let association = &mut self.all[index];
-        if association.dtls.handle_datagram(now, records).is_ok() {
-            association.heard = now;
-        }
-        if association.stage == Stage::Hello && association.dtls.has_taken_hello() {
-            self.make_room(Stage::Handshake);
-            self.leave_stage(index);
-            self.all[index].stage = Stage::Handshake;
-            self.handshakes.add(path);
-        }
-        let mut is_open = true;
+        let mut received = Received::Open;
         while let Some(event) = self.all[index].dtls.poll_event() {
             match event {
                 Event::Connected(_) => {
-                    self.leave_stage(index);
                     let association = &mut self.all[index];
-                    association.stage = Stage::Connected;
+                    association.is_connected = true;
                     association.bare_since = now;
+                    self.handshakes -= 1;
                 }
                 Event::Data(data) => each(data),
-                _ => is_open = false,
+                _ => received = Received::Ended,
             }
         }
-        Some(is_open)
+        received
     }
 
-    fn begin(&mut self, now: Instant, path: Path, records: &[u8]) -> Option<usize> {
-        if records.first() != Some(&HANDSHAKE) || self.all.len() >= self.most {
-            return None;
+    /// Looks for a hello with our cookie, and begins an association if there is one.
+    fn greet(
+        &mut self,
+        now: Instant,
+        path: Path,
+        records: &[u8],
+        answer: &mut Vec<u8>,
+    ) -> Result<usize, Received> {
+        let refused = Received::Refused(0);
+        let config = self.config.as_ref().filter(|_| self.all.len() < self.most).ok_or(refused)?;
+        match self.cookies.handle_datagram(now, config, &address(path), records, answer) {
+            Ok(Verdict::Admit(hello)) => self.begin(now, path, *hello).ok_or(refused),
+            Ok(Verdict::Answer(transmit)) => Err(Received::Answered(transmit.len)),
+            Ok(Verdict::Refuse(_, transmit)) => Err(Received::Refused(transmit.len)),
+            Ok(_) => Err(Received::Answered(0)),
+            Err(_) => Err(refused),
         }
+    }
+
+    fn begin(&mut self, now: Instant, path: Path, hello: ProvenHello) -> Option<usize> {
         let config = Arc::clone(self.config.as_ref()?);
-        self.make_room(Stage::Hello);
-        let mut seed = [0; 32];
-        self.rng.fill_bytes(&mut seed);
-        let dtls = Connection::new(config, Role::Server, Vec::new(), seed, now).ok()?;
-        let index =
-            self.all.insert(Association { path, dtls, stage: Stage::Hello, bare_since: now, heard: now });
+        let dtls = Connection::accept(config, Vec::new(), seed(&mut self.rng), now, hello).ok()?;
+        self.make_room();
+        let association = Association { path, dtls, is_connected: false, bare_since: now, heard: now };
+        let index = self.all.insert(association);
         self.by_path.insert(path, index);
-        self.hellos.add(path);
+        self.handshakes += 1;
+        self.unfinished.push_back(path);
         Some(index)
     }
 
-    /// Those at this stage, unless it is the last.
-    const fn unfinished(&mut self, stage: Stage) -> Option<&mut Unfinished> {
-        match stage {
-            Stage::Hello => Some(&mut self.hellos),
-            Stage::Handshake => Some(&mut self.handshakes),
-            Stage::Connected => None,
-        }
-    }
-
-    /// Has the oldest give way if there are as many as may be.
-    fn make_room(&mut self, stage: Stage) {
-        while let Some(unfinished) = self.unfinished(stage)
-            && (unfinished.count >= unfinished.most || unfinished.paths.len() >= 2 * unfinished.most)
-            && let Some(oldest) = unfinished.paths.pop_front()
+    /// Has the oldest handshake give way if there are as many as may be.
+    fn make_room(&mut self) {
+        while (self.handshakes >= MOST_HANDSHAKES || self.unfinished.len() >= 2 * MOST_HANDSHAKES)
+            && let Some(oldest) = self.unfinished.pop_front()
         {
-            if self.is_at(oldest, stage) {
+            if self.by_path.get(&oldest).is_some_and(|index| !self.all[*index].is_connected) {
                 self.remove(oldest);
             }
-        }
-    }
-
-    fn is_at(&self, path: Path, stage: Stage) -> bool {
-        self.by_path.get(&path).is_some_and(|index| self.all[*index].stage == stage)
-    }
-
-    /// It goes on, or ends.
-    fn leave_stage(&mut self, index: usize) {
-        let stage = self.all[index].stage;
-        if let Some(unfinished) = self.unfinished(stage) {
-            unfinished.count -= 1;
         }
     }
 
@@ -223,14 +207,14 @@ impl Associations {
     /// Forgets a client.
     pub(crate) fn remove(&mut self, path: Path) {
         if let Some(index) = self.by_path.remove(&path) {
-            self.leave_stage(index);
-            self.all.remove(index);
+            let association = self.all.remove(index);
+            self.handshakes -= usize::from(!association.is_connected);
         }
     }
 
-    /// Is anything under way that has timers of its own? A hello is answered once and waits.
+    /// Is anything under way that has timers of its own?
     pub(crate) const fn has_handshakes(&self) -> bool {
-        self.handshakes.count > 0
+        self.handshakes > 0
     }
 
     /// Lets time pass, for those that are being made or for all. Returns those that have something to send, and those that
@@ -241,13 +225,11 @@ impl Associations {
             for (_, association) in &mut self.all {
                 association.handle_timeout(now, &mut talking, &mut ended);
             }
-            let Self { all, by_path, hellos, handshakes, .. } = self;
-            for unfinished in [hellos, handshakes] {
-                let is_there = |index: &usize| all[*index].stage == unfinished.stage;
-                unfinished.paths.retain(|path| by_path.get(path).is_some_and(is_there));
-            }
+            let Self { all, by_path, unfinished, .. } = self;
+            let is_under_way = |index: &usize| !all[*index].is_connected;
+            unfinished.retain(|path| by_path.get(path).is_some_and(is_under_way));
         } else {
-            for path in &self.handshakes.paths {
+            for path in &self.unfinished {
                 if let Some(index) = self.by_path.get(path) {
                     self.all[*index].handle_timeout(now, &mut talking, &mut ended);
                 }
@@ -266,7 +248,7 @@ impl Associations {
     ) -> Vec<Path> {
         let mut stale = Vec::new();
         for (_, association) in &mut self.all {
-            if association.stage == Stage::Connected && has_allocation(association.path) {
+            if association.is_connected && has_allocation(association.path) {
                 association.bare_since = now;
             }
             let age = |since| now.saturating_duration_since(since);
@@ -291,6 +273,26 @@ impl Association {
             }
         }
     }
+}
+
+fn seed(rng: &mut ChaCha20Rng) -> [u8; 32] {
+    let mut seed = [0; 32];
+    rng.fill_bytes(&mut seed);
+    seed
+}
+
+/// What a cookie is bound to.
+fn address((local, remote): Path) -> [u8; 36] {
+    let mut bytes = [0; 36];
+    for (place, address) in bytes.chunks_exact_mut(18).zip([local, remote]) {
+        let ip = match address.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        place[..16].copy_from_slice(&ip.octets());
+        place[16..].copy_from_slice(&address.port().to_be_bytes());
+    }
+    bytes
 }
 
 impl std::fmt::Debug for Associations {

@@ -90,7 +90,7 @@ impl Default for Limits {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// Addresses for plain clients, each for UDP and TCP.
+    /// Addresses for plain clients, each for UDP and TCP. One that is there twice counts once.
     pub listen: Vec<SocketAddr>,
     /// Addresses for TLS over TCP and DTLS over UDP. One that is in `listen` too serves both kinds.
     pub tls_listen: Vec<SocketAddr>,
@@ -108,7 +108,7 @@ pub struct Config {
     /// Under load, how long datagrams may wait so that several are relayed in one go. Default [`COALESCE`], at most
     /// [`MAX_COALESCE`]; zero relays each as soon as it can be.
     pub coalesce: Duration,
-    /// The protocol's part. `families` and `listeners` are filled in.
+    /// The protocol's part. `families`, `listeners`, `own_addresses` and `relay_ports` are filled in.
     pub turn: ServerConfig,
     /// What outsiders can make this server hold.
     pub limits: Limits,
@@ -165,7 +165,7 @@ pub enum StartError {
         error: io::Error,
     },
     /// None was given, and none could be found.
-    #[error("no address to relay from: name one")]
+    #[error("no address to relay from: there is no route to other networks, so it must be named")]
     NoRelayAddress,
     /// More than [`MAX_RELAY_ADDRESSES`].
     #[error("at most {MAX_RELAY_ADDRESSES} addresses to relay from")]

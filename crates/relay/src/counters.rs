@@ -54,8 +54,12 @@ counters! {
     moved,
     /// Relays refused for want of ports or descriptors.
     no_relay,
-    /// Relays refused because the user or its address has all it may have.
+    /// Allocations refused because the user or its address has all it may have.
     over_quota,
+    /// Requests with credentials that are wrong, unknown or expired.
+    failed_authentications,
+    /// Answers not sent over UDP because their receiver, who has proven nothing, had its share.
+    withheld_answers,
     /// Datagrams and messages of clients that were no proper ones, or not permitted.
     refused,
     /// Connections refused or ended because of a limit.
@@ -68,8 +72,10 @@ counters! {
     to_clients,
     /// Their bytes of application data.
     to_clients_bytes,
-    /// Datagrams of peers without permission, or beyond what their client may have.
+    /// Datagrams of peers without permission.
     not_permitted,
+    /// Datagrams of clients and peers beyond the bits per second of the user or its address.
+    over_bitrate,
     /// Datagrams that found a full socket, or a client's connection that does not keep up.
     dropped,
     /// What ICMP said of datagrams to peers.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use headwater_dtls::Certificate;
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::Error::NoItemsFound;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
@@ -35,6 +36,9 @@ pub enum IdentityError {
     /// An empty chain.
     #[error("there is no certificate in the file")]
     NoCertificate,
+    /// No key that can be read.
+    #[error("there is no private key in the file, or it is encrypted")]
+    NoKey,
     /// They don't belong together, or are of a kind that is not supported.
     #[error("the certificate and the key cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
@@ -52,7 +56,10 @@ impl Identity {
         if chain.is_empty() {
             return Err(IdentityError::NoCertificate);
         }
-        let private = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(pem("key"))?;
+        let private = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| match error {
+            NoItemsFound => IdentityError::NoKey,
+            error => pem("key")(error),
+        })?;
         let mut tls = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()

@@ -1,5 +1,6 @@
 //! Addresses of this machine.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use crate::{Config, MAX_RELAY_ADDRESSES, RelayAddress, StartError};
@@ -44,19 +45,27 @@ fn routed(is_ipv4: bool) -> Option<IpAddr> {
     socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_unspecified())
 }
 
-/// All addresses that our listeners can be reached at.
-pub(crate) fn own_addresses(local: &[SocketAddr], relays: &[RelayAddress]) -> Vec<SocketAddr> {
-    let interfaces: Vec<IpAddr> =
-        if_addrs::get_if_addrs().unwrap_or_default().into_iter().map(|interface| interface.ip()).collect();
-    let mut own = Vec::new();
-    for address in local {
-        own.push(*address);
-        // Behind a NAT that maps one to one, the public address leads back to us.
-        let public = relays.iter().filter(|relay| relay.public != relay.bind).map(|relay| relay.public);
-        let interfaces = interfaces.iter().copied().filter(|_| address.ip().is_unspecified());
-        own.extend(public.chain(interfaces).map(|ip| SocketAddr::new(ip, address.port())));
-    }
+/// All addresses of this machine, and those that a NAT leads to it.
+///
+/// # Errors
+/// The system does not tell.
+pub(crate) fn own_addresses(
+    local: impl IntoIterator<Item = SocketAddr>,
+    relays: &[RelayAddress],
+) -> io::Result<Vec<IpAddr>> {
+    let mut own: Vec<IpAddr> =
+        if_addrs::get_if_addrs()?.into_iter().map(|interface| interface.ip()).collect();
+    own.extend(known_addresses(local, relays));
     own.sort_unstable();
     own.dedup();
-    own
+    Ok(own)
+}
+
+/// Those of them that are known without asking.
+pub(crate) fn known_addresses(
+    local: impl IntoIterator<Item = SocketAddr>,
+    relays: &[RelayAddress],
+) -> impl Iterator<Item = IpAddr> {
+    let listening = local.into_iter().map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
+    listening.chain(relays.iter().flat_map(|relay| [relay.public, relay.bind]))
 }

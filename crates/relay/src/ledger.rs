@@ -39,13 +39,26 @@ impl Ledger {
     }
 }
 
-/// What one worker has charged, by the first relay of each allocation.
+/// One allocation of a user; given back with the last of its relays.
+#[derive(Debug)]
+struct Charge {
+    ledger: Arc<Ledger>,
+    user: Arc<str>,
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.ledger.refund(&self.user);
+    }
+}
+
+/// What one worker has charged, by relay.
 #[derive(Debug, Default)]
 pub(crate) struct Charges {
     ledger: Option<Arc<Ledger>>,
-    of: HashMap<RelayId, Arc<str>>,
-    /// The client of the last one: its second relay follows at once and belongs to the same allocation.
-    last: Option<FiveTuple>,
+    of: HashMap<RelayId, Arc<Charge>>,
+    /// The last one and its client: a second relay follows at once and belongs to the same allocation.
+    last: Option<(FiveTuple, RelayId)>,
 }
 
 impl Charges {
@@ -57,25 +70,24 @@ impl Charges {
     /// Whether a relay may be opened.
     pub(crate) fn charge(&mut self, relay: RelayId, client: FiveTuple, user: &str) -> bool {
         let Some(ledger) = &self.ledger else { return true };
-        if self.last.take() == Some(client) {
+        let before = self.last.take().filter(|(other, _)| *other == client);
+        if let Some(charge) = before.and_then(|(_, first)| self.of.get(&first)) {
+            self.of.insert(relay, Arc::clone(charge));
             return true;
         }
         let user = account(user).into();
         if !ledger.charge(&user) {
             return false;
         }
-        self.of.insert(relay, user);
-        self.last = Some(client);
+        self.of.insert(relay, Arc::new(Charge { ledger: Arc::clone(ledger), user }));
+        self.last = Some((client, relay));
         true
     }
 
     /// A relay is closed.
     pub(crate) fn refund(&mut self, relay: RelayId) {
-        let Some(ledger) = &self.ledger else { return };
         self.last = None;
-        if let Some(user) = self.of.remove(&relay) {
-            ledger.refund(&user);
-        }
+        self.of.remove(&relay);
     }
 
     /// An allocation is whole: a relay for the same client is another one's.
@@ -118,9 +130,10 @@ mod tests {
         assert!(b.charge(relay(0), client(3), "1800000000:eve"));
         assert!(!b.charge(relay(1), client(4), "1700000000:eve"));
         assert!(b.charge(relay(1), client(5), "mallory"));
-        a.refund(relay(1));
-        assert!(!b.charge(relay(2), client(4), "eve"));
+        // Either of the two may be given up first.
         a.refund(relay(0));
+        assert!(!b.charge(relay(2), client(4), "eve"), "the allocation has another relay");
+        a.refund(relay(1));
         assert!(b.charge(relay(2), client(4), "eve"));
     }
 }

@@ -18,7 +18,7 @@ mod worker;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -49,7 +49,7 @@ use crate::outbox::{Outbox, Port};
 use crate::ports::Ports;
 use crate::relays::Relays;
 use crate::streams::{Door, Streams};
-use crate::worker::{Command, Core, Worker};
+use crate::worker::{ADDRESSES_LOOK, Command, Core, Worker};
 
 /// Descriptors wished for: relays on four addresses with all dynamic ports, and their clients' connections.
 const WANTED_FILES: u64 = 131_072;
@@ -75,6 +75,20 @@ pub(crate) struct Shared {
     pub(crate) boards: Vec<Board>,
     /// Workers that have not ended.
     pub(crate) running: AtomicUsize,
+    /// One has ended without being told to.
+    pub(crate) has_failed: AtomicBool,
+}
+
+/// Lives as long as a worker, and notes if that panics.
+struct Watchman(Arc<Shared>);
+
+impl Drop for Watchman {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.has_failed.store(true, Ordering::Release);
+            self.0.running.fetch_sub(1, Ordering::Release);
+        }
+    }
 }
 
 impl Relay {
@@ -103,9 +117,16 @@ impl Relay {
             admission: Admission::new(config.limits.connections, config.limits.connections_per_address),
             boards: (0..config.workers).map(|_| Board::default()).collect(),
             running: AtomicUsize::new(config.workers),
+            has_failed: AtomicBool::new(false),
         });
         let mut turn = config.turn.clone();
-        turn.listeners = interfaces::own_addresses(&local, &addresses);
+        turn.listeners.clone_from(&local);
+        let own = interfaces::own_addresses(local.iter().copied(), &addresses);
+        turn.own_addresses = own.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot list this machine's addresses: its other services may be peers");
+            interfaces::known_addresses(local.iter().copied(), &addresses).collect()
+        });
+        turn.relay_ports = config.relay_ports.clone();
         turn.families =
             [Family::V4, Family::V6].into_iter().filter(|family| shared.ports.has(*family)).collect();
         let most = config.turn.per_user.allocations.filter(|_| config.workers > 1);
@@ -137,7 +158,7 @@ impl Relay {
             let associations = config
                 .identity
                 .as_ref()
-                .map(|identity| Associations::new(identity.dtls.clone(), rng(), config.limits.associations));
+                .map(|it| Associations::new(it.dtls.clone(), rng(), config.limits.associations, now));
             let core = Core {
                 index,
                 shared: Arc::clone(&started.shared),
@@ -157,10 +178,16 @@ impl Relay {
                 stop: None,
                 taken: 0,
                 next_sweep: now,
+                next_look: now + ADDRESSES_LOOK,
                 next_tick: now,
             };
             let worker = Worker::new(core, poll, commands);
-            let thread = thread::Builder::new().name(format!("turn-{index}")).spawn(move || worker.run())?;
+            let watchman = Watchman(Arc::clone(&started.shared));
+            let run = move || {
+                let _watchman = watchman;
+                worker.run();
+            };
+            let thread = thread::Builder::new().name(format!("turn-{index}")).spawn(run)?;
             started.workers.push((sender, waker));
             started.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
@@ -185,6 +212,12 @@ impl Relay {
         let mut sum = Counters::default();
         self.shared.boards.iter().for_each(|board| board.add_to(&mut sum));
         sum
+    }
+
+    /// Whether a worker has ended without being told to. Its clients are not served, by no other either: start anew.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.shared.has_failed.load(Ordering::Acquire)
     }
 
     /// Uses another certificate for TLS and DTLS connections that begin from now on; those that there are keep theirs.
@@ -236,8 +269,12 @@ struct Listener {
 
 /// Opens all sockets, for each worker its own, and tells their addresses.
 fn listeners(config: &Config) -> Result<(Vec<Vec<Listener>>, Vec<SocketAddr>), StartError> {
-    let mut wanted: Vec<(SocketAddr, bool, bool)> =
-        config.listen.iter().map(|address| (*address, true, false)).collect();
+    let mut wanted: Vec<(SocketAddr, bool, bool)> = Vec::new();
+    for address in &config.listen {
+        if !wanted.iter().any(|(other, ..)| other == address) {
+            wanted.push((*address, true, false));
+        }
+    }
     for address in &config.tls_listen {
         match wanted.iter_mut().find(|(other, ..)| other == address) {
             Some((_, _, is_secure)) => *is_secure = true,
@@ -302,4 +339,31 @@ fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_panics_is_noticed() {
+        let shared = Arc::new(Shared {
+            ports: Arc::new(Ports::new(Vec::new(), DEFAULT_RELAY_PORTS)),
+            admission: Admission::new(1, 1),
+            boards: Vec::new(),
+            running: AtomicUsize::new(2),
+            has_failed: AtomicBool::new(false),
+        });
+        let state = || (shared.running.load(Ordering::Acquire), shared.has_failed.load(Ordering::Acquire));
+        let watchman = Watchman(Arc::clone(&shared));
+        drop(watchman);
+        assert_eq!(state(), (2, false), "one that ends says so itself");
+        let watchman = Watchman(Arc::clone(&shared));
+        let panics = thread::spawn(move || {
+            let _watchman = watchman;
+            panic!("as a worker that has a bug");
+        });
+        assert!(panics.join().is_err());
+        assert_eq!(state(), (1, true));
+    }
 }

@@ -58,6 +58,8 @@ pub(crate) struct Relays {
     pub(crate) sent: u64,
     pub(crate) sent_bytes: u64,
     pub(crate) dropped: u64,
+    /// Relays that the system refused.
+    failures: u64,
     segmentation: bool,
 }
 
@@ -73,6 +75,7 @@ impl Relays {
             sent: 0,
             sent_bytes: 0,
             dropped: 0,
+            failures: 0,
             segmentation,
         }
     }
@@ -121,7 +124,12 @@ impl Relays {
                     refused.push(place);
                     refused.extend(second.map(|(_, place)| place));
                     if error.kind() != io::ErrorKind::AddrInUse {
-                        tracing::warn!(address = %ports.bind_address(place), %error, "cannot open a relay");
+                        // Clients ask again and again: the 1st, 2nd, 4th, ... time is said.
+                        self.failures += 1;
+                        if self.failures.is_power_of_two() {
+                            let (address, times) = (ports.bind_address(place), self.failures);
+                            tracing::warn!(%address, %error, times, "cannot open a relay");
+                        }
                         break;
                     }
                 }

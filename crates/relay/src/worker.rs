@@ -2,6 +2,7 @@
 
 mod dtls;
 mod events;
+mod guard;
 mod links;
 mod tcp;
 
@@ -17,6 +18,7 @@ use headwater_turn::attribute::Icmp;
 use headwater_udp::{Batch, PeerBatch};
 use mio::{Events, Poll, Registry};
 
+pub(crate) use self::guard::ADDRESSES_LOOK;
 use crate::associations::Associations;
 use crate::clock;
 use crate::counters::Counters;
@@ -43,6 +45,8 @@ const RELAY_ERRORS: usize = 8;
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How often connections are looked at that may have been silent for too long.
 const SWEEP: Duration = Duration::from_secs(1);
+/// RFC 8656 §19: the answer to who has all allocations it may have.
+const QUOTA_REACHED: u16 = 486;
 /// How often timers of DTLS handshakes are looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// Room for what one read of a connection gives.
@@ -102,6 +106,7 @@ pub(crate) struct Core {
     /// Datagrams taken in this turn.
     pub(crate) taken: usize,
     pub(crate) next_sweep: Instant,
+    pub(crate) next_look: Instant,
     pub(crate) next_tick: Instant,
 }
 
@@ -123,6 +128,7 @@ impl Worker {
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 tracing::error!(worker = self.core.index, %error, "cannot wait for datagrams");
+                self.core.shared.has_failed.store(true, Ordering::Release);
                 break;
             }
             let Self { core, rooms, .. } = &mut self;
@@ -233,7 +239,11 @@ impl Core {
                 for (received, contents) in batch.datagrams() {
                     self.taken += 1;
                     let local = Port::local(bound, received.local);
-                    if is_secure && !self.is_plain(index, local, received.remote, contents) {
+                    let from = received.remote;
+                    if is_secure
+                        && (self.is_forged(local, from, contents)
+                            || !self.is_plain(index, local, from, contents))
+                    {
                         continue;
                     }
                     let datagram = Datagram::new(Transport::Udp, local, received.remote, contents);
@@ -347,11 +357,17 @@ impl Core {
             self.next_sweep = self.now + SWEEP;
             self.sweep_streams();
         }
+        self.look_at_addresses();
     }
 
     /// Shows what was counted.
     fn show(&mut self) {
-        let Self { counters, relays, outbox, streams, associations, .. } = self;
+        let Self { server, counters, relays, outbox, streams, associations, .. } = self;
+        let turn = server.counters();
+        counters.over_quota = turn.errors_of(QUOTA_REACHED);
+        counters.failed_authentications = turn.failed_authentications;
+        counters.withheld_answers = turn.withheld_answers;
+        counters.over_bitrate = turn.refused_from_clients.over_quota + turn.refused_from_peers.over_quota;
         counters.relays = relays.open;
         counters.connections = streams.clients.len() as u64;
         counters.peer_connections = streams.links.len() as u64;
@@ -359,7 +375,12 @@ impl Core {
         counters.to_peers = relays.sent;
         counters.to_peers_bytes = relays.sent_bytes;
         counters.dropped = relays.dropped + outbox.dropped + streams.dropped;
-        self.shared.boards[self.index].show(counters);
+        // Those are no improper ones, and have a count of their own.
+        let [clients, peers] = [&turn.refused_from_clients, &turn.refused_from_peers];
+        let mut shown = *counters;
+        shown.refused = shown.refused.saturating_sub(clients.over_quota + clients.overloaded);
+        shown.not_permitted = shown.not_permitted.saturating_sub(peers.over_quota);
+        self.shared.boards[self.index].show(&shown);
     }
 
     /// Ends all allocations and tells their relays.

@@ -43,6 +43,8 @@ pub(crate) enum TlsError {
     Pem { file: PathBuf, error: rustls::pki_types::pem::Error },
     #[error("{file} holds no certificate")]
     NoCertificate { file: PathBuf },
+    #[error("{file} holds no private key, or an encrypted one")]
+    NoKey { file: PathBuf },
     #[error("the certificate {cert} and the key {key} cannot be used: {error}")]
     Pair { cert: PathBuf, key: PathBuf, error: rustls::Error },
     #[error("the certificate and the key cannot be used: {0}")]

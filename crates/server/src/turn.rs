@@ -6,19 +6,22 @@ mod settings;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
 use headwater_relay::{
-    Config, Identity, IdentityError, MAX_WORKERS, PeerPolicy, Relay, ServerConfig, StartError,
+    Config, Identity, IdentityError, MAX_WORKERS, Network, PeerPolicy, Relay, ServerConfig, StartError,
 };
+use headwater_turn::special_purpose;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 pub(crate) use options::Options;
@@ -28,6 +31,9 @@ use crate::config::ConfigError;
 use crate::run::{self, Ending};
 use crate::seed;
 use crate::tls::Watch;
+
+/// How often it is looked whether all workers are there.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Why it does not run.
 #[derive(Error, Debug)]
@@ -40,6 +46,8 @@ pub(crate) enum Failure {
     Metrics { address: SocketAddr, error: io::Error },
     #[error("turn: {0}")]
     Start(#[from] StartError),
+    #[error("turn: a worker has failed, see above; ended, so that all clients come anew")]
+    Worker,
     #[error(transparent)]
     Run(#[from] run::Failure),
     #[error(transparent)]
@@ -75,6 +83,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let drain = settings.drain;
     // Before the pair is read: what is written meanwhile is a change.
     let watch = settings.pair.as_ref().map(|(cert, key)| Watch::new(cert, key));
+    let allowed = settings.allow_peer.clone();
     let config = config(settings)?;
     let text = announcement(&config);
     let relay = Arc::new(Relay::start(config)?);
@@ -84,6 +93,12 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         let _ = out.write_all(text(&relay, metrics.as_ref()).as_bytes()).and_then(|()| out.flush());
     }
     info!(addresses = ?relay.local_addrs(), "relaying");
+    for address in relay.relay_addresses() {
+        if let Some(block) = unreachable(address.public, &allowed) {
+            let address = address.public;
+            warn!(%address, block, "peers elsewhere cannot reach relays there: see --relay-ip PUBLIC/PRIVATE");
+        }
+    }
     if let Some(listener) = metrics {
         let shown = Arc::clone(&relay);
         let router = Router::new().route("/metrics", get(move || async move { metrics::exposition(&shown) }));
@@ -93,7 +108,10 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         let renewed = Arc::clone(&relay);
         tokio::spawn(watch.run(move |cert, key| renew(&renewed, cert, key)));
     }
-    ending.wait().await;
+    tokio::select! {
+        () = ending.wait() => {}
+        () = failed(&relay) => return Err(Failure::Worker),
+    }
     info!("ending: no new allocations; a second signal ends at once");
     let ended = spawn_blocking(move || relay.shutdown(drain));
     tokio::select! {
@@ -136,6 +154,18 @@ fn identity(cert: &Path, key: &Path) -> Result<Identity, PairError> {
         key: key.to_owned(),
         error,
     })
+}
+
+/// Ends when a worker has. Who is started by systemd or the like is better started anew than half there.
+async fn failed(relay: &Relay) {
+    while !relay.has_failed() {
+        sleep(LOOK).await;
+    }
+}
+
+/// What is wrong with an address for relays: the block that it is in, unless peers are there too.
+fn unreachable(address: IpAddr, allowed: &[Network]) -> Option<&'static str> {
+    special_purpose(address).filter(|_| !allowed.iter().any(|it| it.contains(address)))
 }
 
 /// Has new connections use what the files hold now.

@@ -1,7 +1,8 @@
 //! What a server needs to know.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::ConfigError;
@@ -67,8 +68,14 @@ pub struct ServerConfig {
     /// How many bytes more than it sent one source address (IPv6: one /64) may be sent each second as long as it has not proven
     /// who it is, over UDP; four times that at once. Default 16 KiB: some 160 challenges a second.
     pub unproven_bytes_per_second: u32,
-    /// Listening addresses of this server: never peers, whatever the policy allows.
+    /// Listening addresses of this server: never peers, whatever the policy allows, nor are their ports at
+    /// [`own_addresses`](Self::own_addresses).
     pub listeners: Vec<SocketAddr>,
+    /// Addresses of this server's machine. A relay comes to them past every firewall, so only [`relay_ports`](Self::relay_ports)
+    /// are peers there, unless the policy [allows](PeerPolicy::allow) the address.
+    pub own_addresses: Vec<IpAddr>,
+    /// Ports that relays have. Default 49152 to 65535.
+    pub relay_ports: RangeInclusive<u16>,
 }
 
 impl ServerConfig {
@@ -92,6 +99,8 @@ impl ServerConfig {
             alternates: Vec::new(),
             unproven_bytes_per_second: 16 * 1024,
             listeners: Vec::new(),
+            own_addresses: Vec::new(),
+            relay_ports: 49_152..=u16::MAX,
         }
     }
 

@@ -22,4 +22,4 @@ pub use event::{
     ConnectError, EndReason, Event, FiveTuple, PortRequest, RelayError, RelayId, RelayTransport,
 };
 pub use peers::{Network, PeerPolicy, special_purpose};
-pub use server::{Counters, Drops, Server, ToPeer, Traffic};
+pub use server::{Counters, Drops, MAX_REQUEST_LEN, Server, ToPeer, Traffic};

@@ -97,6 +97,14 @@ impl PeerPolicy {
         }
     }
 
+    /// Whether this address was allowed by name, with others or alone.
+    pub(crate) fn names(&self, address: IpAddr) -> bool {
+        match &self.rule {
+            Rule::Public { allow } => allow.iter().any(|it| it.contains(address)),
+            Rule::Only(peers) => peers.iter().any(|it| it.ip() == address),
+        }
+    }
+
     /// Whether data may go to, or come from, this port of an address that was [permitted](Self::permits_address). HOT.
     pub(crate) fn permits_port(&self, peer: SocketAddr) -> bool {
         match &self.rule {

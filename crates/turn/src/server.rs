@@ -23,7 +23,7 @@ mod reservation;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,6 +42,7 @@ use self::limiter::Limiter;
 use self::nonce::Nonces;
 use self::outbox::Outbox;
 use self::quota::Accounts;
+pub use self::request::MAX_REQUEST_LEN;
 use self::reservation::Reservations;
 use crate::attribute::{ConnectionId, Icmp, SEND};
 use crate::channel_data::ChannelData;
@@ -110,6 +111,7 @@ impl Server {
         let users = std::mem::take(&mut config.users);
         let secrets = std::mem::take(&mut config.secrets);
         let credentials = Credentials::new(&config.realm, users, &secrets);
+        config.own_addresses.iter_mut().for_each(|it| *it = it.to_canonical());
         let features = request::features(credentials.knows_all_users());
         let canonical = |it: &SocketAddr| SocketAddr::new(it.ip().to_canonical(), it.port());
         Ok(Self {
@@ -318,6 +320,21 @@ impl Server {
     #[must_use]
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Takes the addresses that this machine has from now on: see [`ServerConfig::own_addresses`]. Channels to what is no peer
+    /// any more end.
+    pub fn set_own_addresses(&mut self, mut own: Vec<IpAddr>) {
+        own.iter_mut().for_each(|it| *it = it.to_canonical());
+        if own == self.config.own_addresses {
+            return;
+        }
+        self.config.own_addresses = own;
+        let mut allocations = std::mem::take(&mut self.allocations);
+        for (_, allocation) in &mut allocations {
+            allocation.channels.retain(|peer| self.may_be_peer(peer));
+        }
+        self.allocations = allocations;
     }
 
     fn stun_message<'d>(

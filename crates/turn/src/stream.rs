@@ -78,6 +78,13 @@ impl Messages {
         Ok(Some(&self.buffer[start..start + length]))
     }
 
+    /// Bytes of a message that is not whole yet, once all that are were taken out. One of a client without an allocation has no
+    /// more than [`MAX_REQUEST_LEN`](crate::MAX_REQUEST_LEN): if there are more, it can be closed.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.buffer.len() - self.taken
+    }
+
     /// What was not given out: after a ConnectionBind these bytes are the application's.
     #[must_use]
     pub fn into_rest(mut self) -> Vec<u8> {
@@ -129,6 +136,17 @@ mod tests {
         assert_eq!(message_len(&[0, 1, 0]), Ok(None));
         assert_eq!(message_len(&[0, 1, 0, 3, 0x21, 0x12, 0xA4, 0x42]), Err(ParseError::BadLength));
         assert_eq!(message_len(&[0x80]), Err(ParseError::BadMagic));
+    }
+
+    #[test]
+    fn what_waits_for_its_end_is_counted() {
+        let (bytes, lengths) = stream();
+        let mut messages = Messages::new();
+        messages.push(&bytes[..lengths[0] + 3]);
+        assert_eq!(messages.pending(), lengths[0] + 3);
+        assert!(matches!(messages.next_message(), Ok(Some(_))));
+        assert!(matches!(messages.next_message(), Ok(None)));
+        assert_eq!(messages.pending(), 3);
     }
 
     #[test]

@@ -4,8 +4,9 @@
 
 use crate::Input;
 use crate::machine::{Machine, advance, drain};
+use headwater_dtls::cookie::{CookieExchange, Verdict};
 use headwater_dtls::extension::supported_groups::NamedGroup;
-use headwater_dtls::{Certificate, Config, Connection, Event, Role, Version};
+use headwater_dtls::{Certificate, Config, Connection, Event, Fingerprint, Role, Version};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ const MAX_ROUNDS: usize = 250;
 
 struct End {
     connection: Connection,
+    /// A server that has no connection yet.
+    front: Option<Front>,
     under_way: Vec<Vec<u8>>,
     /// Data that arrived, and what was exported when the handshake was done.
     heard: Vec<Vec<u8>>,
@@ -26,6 +29,13 @@ struct End {
     is_closed: bool,
     bytes_in: usize,
     bytes_out: usize,
+}
+
+/// What is needed to make one.
+struct Front {
+    exchange: CookieExchange,
+    config: Arc<Config>,
+    remote: Vec<Fingerprint>,
 }
 
 /// The first byte chooses the configuration, the rest is operations.
@@ -43,8 +53,14 @@ pub fn dtls_connection(data: &[u8]) {
         configure(&mut config, index, flags);
         let role = if index == 0 { Role::Client } else { Role::Server };
         let remote = vec![certificates[1 - index].fingerprint()];
-        let connection = Connection::new(Arc::new(config), role, remote, [index as u8; 32], now);
-        End::new(connection.expect("a valid config"))
+        let config = Arc::new(config);
+        let connection = Connection::new(Arc::clone(&config), role, remote.clone(), [index as u8; 32], now);
+        let mut end = End::new(connection.expect("a valid config"));
+        // A server that wants a cookie does so in its connection where datagrams are small, and before it has one elsewhere.
+        if role == Role::Server && flags & 3 == 2 {
+            end.front = Some(Front { exchange: CookieExchange::new([2; 32], now), config, remote });
+        }
+        end
     });
     let mut said = [Vec::new(), Vec::new()];
     // Until the client has heard anything it can prove nothing, and the server owes nobody more than it got.
@@ -203,6 +219,7 @@ impl End {
     const fn new(connection: Connection) -> Self {
         Self {
             connection,
+            front: None,
             under_way: Vec::new(),
             heard: Vec::new(),
             srtp: None,
@@ -220,11 +237,35 @@ impl End {
     fn receive(&mut self, now: Instant, datagram: &[u8]) {
         self.take_all(now);
         self.bytes_in += datagram.len();
+        if let Some(front) = self.front.take() {
+            return self.knock(front, now, datagram);
+        }
         let was_connected = self.connection.is_connected();
         if self.connection.handle_datagram(now, datagram).is_err() {
             assert_eq!(self.connection.is_connected(), was_connected, "refused, yet changed");
         }
         self.take_all(now);
+    }
+
+    /// A datagram for a server without a connection.
+    fn knock(&mut self, mut front: Front, now: Instant, datagram: &[u8]) {
+        let mut answer = Vec::new();
+        let config = Arc::clone(&front.config);
+        match front.exchange.handle_datagram(now, &config, b"client", datagram, &mut answer) {
+            Ok(Verdict::Answer(transmit) | Verdict::Refuse(_, transmit)) => {
+                assert_eq!(transmit.len, answer.len());
+                self.send(vec![answer]);
+            }
+            Ok(Verdict::Admit(hello)) => {
+                assert!(self.bytes_out > 0, "a cookie that nobody was given");
+                let connection = Connection::accept(config, front.remote, [3; 32], now, *hello);
+                self.connection = connection.expect("a valid config");
+                return self.take_all(now);
+            }
+            Ok(_) | Err(_) => assert!(answer.is_empty()),
+        }
+        assert!(front.exchange.waiting() <= 1, "one client, and more hellos");
+        self.front = Some(front);
     }
 
     fn take_all(&mut self, now: Instant) {

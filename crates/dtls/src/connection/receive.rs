@@ -208,7 +208,7 @@ impl Connection {
         Ok(())
     }
 
-    fn handle_handshake(&mut self, content: &[u8], number: RecordNumber) -> Result<(), Error> {
+    pub(super) fn handle_handshake(&mut self, content: &[u8], number: RecordNumber) -> Result<(), Error> {
         if content.is_empty() {
             return Err(ParseError::Truncated.into()); // RFC 5246 §6.2.1: no empty handshake records
         }

@@ -55,7 +55,8 @@ impl Output {
         &mut self.bytes[..usize::from(self.len)]
     }
 
-    fn from_slice(slice: &[u8]) -> Self {
+    /// At most [`MAX_HASH_LEN`] bytes.
+    pub(crate) fn from_slice(slice: &[u8]) -> Self {
         let mut output = Self::zero(slice.len());
         output.as_mut().copy_from_slice(slice);
         output

@@ -29,6 +29,8 @@ impl ExtensionType {
     pub const USE_SRTP: Self = Self(14);
     pub const PADDING: Self = Self(21);
     pub const EXTENDED_MASTER_SECRET: Self = Self(23);
+    pub const PRE_SHARED_KEY: Self = Self(41);
+    pub const EARLY_DATA: Self = Self(42);
     pub const SUPPORTED_VERSIONS: Self = Self(43);
     pub const COOKIE: Self = Self(44);
     pub const KEY_SHARE: Self = Self(51);

@@ -9,6 +9,7 @@ use super::transcript::Transcript;
 use super::{Failure, Message, doubt};
 use crate::crypto::hash::SuiteHash;
 use crate::event::Version;
+use crate::extension::supported_groups::NamedGroup;
 use crate::extension::{ExtensionType, cookie, key_share, put_extension, supported_versions};
 use crate::message::HandshakeType;
 use crate::message::client_hello::ClientHello;
@@ -16,6 +17,7 @@ use crate::message::hello_verify_request::HelloVerifyRequest;
 use crate::message::server_hello::{RETRY_REQUEST_RANDOM, ServerHello};
 use crate::record::ProtocolVersion;
 use crate::record::layer::Epoch;
+use crate::suite::Suite;
 use crate::{Error, Refusal, handshake12, handshake13};
 
 /// How many hellos without our cookie are answered in DTLS 1.2. A client sends one; further ones are somebody else's.
@@ -24,11 +26,22 @@ const MAX_COOKIE_REQUESTS: u16 = 64;
 pub(crate) struct Accept {
     /// What our HelloRetryRequest chose (DTLS 1.3).
     retried: Option<Choice13>,
+    /// The client has shown elsewhere that it gets what is sent to its address.
+    is_proven: bool,
 }
 
 impl Accept {
     pub(crate) fn new() -> Self {
-        Self { retried: None }
+        Self { retried: None, is_proven: false }
+    }
+
+    /// Behind a cookie exchange, which in DTLS 1.3 chose something.
+    pub(crate) fn proven(retried: Option<Choice13>) -> Self {
+        Self { retried, is_proven: true }
+    }
+
+    fn requires_cookie(&self, exchange: &Exchange) -> bool {
+        exchange.config.require_cookie && !self.is_proven
     }
 
     /// The side that goes on, once there is a hello to go on with.
@@ -44,7 +57,7 @@ impl Accept {
         match Choice::of(&hello, &exchange.config)? {
             Choice::Dtls12(_) if self.retried.is_some() => Err(doubt(Refusal::Version)),
             Choice::Dtls12(choice) => {
-                if exchange.config.require_cookie && !is_ours(exchange, &hello, hello.cookie) {
+                if self.requires_cookie(exchange) && !is_ours(exchange, &hello, hello.cookie) {
                     if exchange.next_message_seq >= MAX_COOKIE_REQUESTS {
                         return Err(Failure::Discard(Error::LimitReached));
                     }
@@ -70,7 +83,7 @@ impl Accept {
             Some(data) => is_ours(exchange, hello, cookie::parse(data)?),
             None => false,
         };
-        let needs_cookie = exchange.config.require_cookie && !has_cookie;
+        let needs_cookie = self.requires_cookie(exchange) && !has_cookie;
         match (self.retried, share) {
             (None, Some(share)) if !needs_cookie => {
                 handshake13::server::Server::begin(exchange, message, choice, share)
@@ -103,24 +116,33 @@ impl Accept {
         exchange.transcript.decide(Version::Dtls13, choice.suite.hash);
         exchange.transcript.fold();
         exchange.flight.begin(false);
-        let cookie = exchange.config.require_cookie.then(|| cookie_of(&exchange.cookie_secret, hello));
+        let cookie = self.requires_cookie(exchange).then(|| cookie_of(&exchange.cookie_secret, hello));
         exchange.push_message(Epoch::PLAIN, HandshakeType::SERVER_HELLO, |out| {
-            let extensions = |out: &mut Vec<u8>| {
-                put_extension(out, ExtensionType::SUPPORTED_VERSIONS, |out| {
-                    supported_versions::emit_selected(ProtocolVersion::DTLS_1_3, out);
-                });
-                if needs_share {
-                    put_extension(out, ExtensionType::KEY_SHARE, |out| {
-                        key_share::emit_retry(choice.group, out);
-                    });
-                }
-                if let Some(cookie) = &cookie {
-                    put_extension(out, ExtensionType::COOKIE, |out| cookie::emit(cookie, out));
-                }
-            };
-            ServerHello::emit(&RETRY_REQUEST_RANDOM, choice.suite.number, extensions, out);
+            let asked = needs_share.then_some(choice.group);
+            emit_retry_request(choice.suite, asked, cookie.as_deref(), out);
         });
     }
+}
+
+/// The body of a HelloRetryRequest, which wants a share, a cookie, or both.
+pub(crate) fn emit_retry_request(
+    suite: Suite,
+    asked: Option<NamedGroup>,
+    cookie: Option<&[u8]>,
+    out: &mut Vec<u8>,
+) {
+    let extensions = |out: &mut Vec<u8>| {
+        put_extension(out, ExtensionType::SUPPORTED_VERSIONS, |out| {
+            supported_versions::emit_selected(ProtocolVersion::DTLS_1_3, out);
+        });
+        if let Some(group) = asked {
+            put_extension(out, ExtensionType::KEY_SHARE, |out| key_share::emit_retry(group, out));
+        }
+        if let Some(cookie) = cookie {
+            put_extension(out, ExtensionType::COOKIE, |out| cookie::emit(cookie, out));
+        }
+    };
+    ServerHello::emit(&RETRY_REQUEST_RANDOM, suite.number, extensions, out);
 }
 
 fn request_cookie_12(exchange: &mut Exchange, hello: &ClientHello<'_>) {

@@ -46,6 +46,11 @@ impl Reassembly {
         Self { next: 0, partial: BTreeMap::new(), needs_protection: false }
     }
 
+    /// Messages before this one were handled elsewhere.
+    pub(crate) fn begin_at(&mut self, message_seq: u16) {
+        self.next = message_seq.into();
+    }
+
     /// The hellos chose DTLS 1.3: all that follows is protected.
     pub(crate) fn require_protection(&mut self) {
         self.needs_protection = true;

@@ -70,6 +70,13 @@ impl Transcript {
         self.add(HandshakeType::MESSAGE_HASH, 0, &first);
     }
 
+    /// Begins behind a HelloRetryRequest with this body, to a hello of which only the hash is known (RFC 8446 §4.4.1).
+    pub(crate) fn resume(&mut self, hash: SuiteHash, first: &[u8], request: &[u8]) {
+        self.decide(Version::Dtls13, hash);
+        self.add(HandshakeType::MESSAGE_HASH, 0, first);
+        self.add(HandshakeType::SERVER_HELLO, 0, request);
+    }
+
     /// The hash so far; [`Self::decide`] came before.
     pub(crate) fn hash(&self) -> Output {
         match &self.state {

@@ -55,6 +55,11 @@ impl<'a> ClientHello<'a> {
         u16_list(self.cipher_suites)
     }
 
+    /// Compression methods by number.
+    pub(crate) fn compression(&self) -> &'a [u8] {
+        self.compression
+    }
+
     /// Whether the client can do without compression, as everybody must.
     #[must_use]
     pub fn offers_null_compression(&self) -> bool {

@@ -43,8 +43,22 @@ fn retry() -> Pair {
     })
 }
 
-const ALL: [fn() -> Pair; 7] =
-    [Pair::new, small, Pair::dtls13, small_13, Pair::post_quantum, small_post_quantum, retry];
+const ALL: [fn() -> Pair; 14] = [
+    Pair::new,
+    small,
+    Pair::dtls13,
+    small_13,
+    Pair::post_quantum,
+    small_post_quantum,
+    retry,
+    || Pair::new().guarded(),
+    || small().guarded(),
+    || Pair::dtls13().guarded(),
+    || small_13().guarded(),
+    || Pair::post_quantum().guarded(),
+    || small_post_quantum().guarded(),
+    || retry().guarded(),
+];
 
 /// Runs with one datagram's fate decided, for each datagram in both directions.
 fn for_each_datagram(make: fn() -> Pair, fate: Fate, limit: Duration) {
@@ -145,7 +159,8 @@ fn back_off_stays_at_300_ms_for_5_s_and_a_dead_peer_is_given_up_at_30_s() {
 
 #[test]
 fn heavy_loss_ends_connected_and_no_nonce_is_used_twice() {
-    for make in [small, small_13, small_post_quantum] {
+    let guarded: [fn() -> Pair; 2] = [|| small().guarded(), || small_post_quantum().guarded()];
+    for make in [small, small_13, small_post_quantum].into_iter().chain(guarded) {
         let mut connected = 0;
         for seed in 0..60_u64 {
             let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use headwater_dtls::cookie::{CookieExchange, Verdict};
 use headwater_dtls::extension::supported_groups::NamedGroup;
 use headwater_dtls::{
     Certificate, CloseReason, Config, Connected, Connection, Error, Event, Fingerprint, Role, Version,
@@ -51,9 +52,18 @@ impl End {
     }
 }
 
+/// What a server has before it has a connection.
+struct Front {
+    exchange: CookieExchange,
+    answers: Vec<Vec<u8>>,
+}
+
 pub(crate) struct Pair {
     pub(crate) client: End,
     pub(crate) server: End,
+    front: Option<Front>,
+    server_config: Arc<Config>,
+    of_client: Vec<Fingerprint>,
     pub(crate) start: Instant,
     pub(crate) now: Instant,
     /// (arrival, order, to the server?, bytes)
@@ -108,17 +118,28 @@ impl Pair {
         of_client: Vec<Fingerprint>,
     ) -> Self {
         let now = Instant::now(); // any instant will do: time is simulated from here on
+        let server_config = Arc::new(server_config);
         let client = Connection::new(Arc::new(client_config), Role::Client, of_server, [1; 32], now);
-        let server = Connection::new(Arc::new(server_config), Role::Server, of_client, [2; 32], now);
+        let server =
+            Connection::new(Arc::clone(&server_config), Role::Server, of_client.clone(), [2; 32], now);
         Self {
             client: End::new(client.expect("a valid config")),
             server: End::new(server.expect("a valid config")),
+            front: None,
+            server_config,
+            of_client,
             start: now,
             now,
             in_flight: VecDeque::new(),
             count: 0,
             latency: LATENCY,
         }
+    }
+
+    /// The server has no connection before a cookie came back.
+    pub(crate) fn guarded(mut self) -> Self {
+        self.front = Some(Front { exchange: CookieExchange::new([3; 32], self.now), answers: vec![] });
+        self
     }
 
     /// The versions that two of us can meet in, by name.
@@ -176,10 +197,13 @@ impl Pair {
         for role in [Role::Client, Role::Server] {
             let now = self.now;
             loop {
+                let answer = self.front.as_mut().filter(|_| role == Role::Server).and_then(Front::pop);
                 let end = self.end(role);
-                let mut buf = Vec::new();
-                let Some(transmit) = end.connection.poll_transmit(now, &mut buf) else { break };
-                assert_eq!(transmit.len, buf.len());
+                let mut buf = answer.unwrap_or_default();
+                if buf.is_empty() {
+                    let Some(transmit) = end.connection.poll_transmit(now, &mut buf) else { break };
+                    assert_eq!(transmit.len, buf.len());
+                }
                 let index = end.sent.len();
                 end.sent.push(buf.clone());
                 let to_server = role == Role::Client;
@@ -205,12 +229,45 @@ impl Pair {
         self.in_flight = rest.into();
         due.sort_by_key(|entry| (entry.0, entry.1));
         for (_, _, to_server, bytes) in due {
+            if to_server && self.front.is_some() {
+                self.knock(&bytes);
+                continue;
+            }
             let end = if to_server { &mut self.server } else { &mut self.client };
             if let Err(error) = end.connection.handle_datagram(now, &bytes) {
                 end.errors.push(error);
             }
             end.drain_events();
         }
+    }
+}
+
+impl Pair {
+    fn knock(&mut self, bytes: &[u8]) {
+        let (now, config) = (self.now, Arc::clone(&self.server_config));
+        let front = self.front.as_mut().expect("guarded");
+        let mut answer = Vec::new();
+        match front.exchange.handle_datagram(now, &config, b"the client", bytes, &mut answer) {
+            Ok(Verdict::Answer(transmit) | Verdict::Refuse(_, transmit)) => {
+                assert_eq!(transmit.len, answer.len());
+                front.answers.push(answer);
+            }
+            Ok(Verdict::Admit(hello)) => {
+                assert!(answer.is_empty());
+                let server = Connection::accept(config, self.of_client.clone(), [2; 32], now, *hello);
+                self.server.connection = server.expect("a valid config");
+                self.front = None;
+            }
+            Ok(Verdict::Wait) => assert!(answer.is_empty()),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => self.server.errors.push(error),
+        }
+    }
+}
+
+impl Front {
+    fn pop(&mut self) -> Option<Vec<u8>> {
+        (!self.answers.is_empty()).then(|| self.answers.remove(0))
     }
 }
 

@@ -70,7 +70,11 @@ pub(crate) fn fragment(
 }
 
 /// A hello that is right but for what a test leaves out or adds.
+#[derive(Clone)]
 pub(crate) struct Hello {
+    pub(crate) random: [u8; 32],
+    /// DTLS 1.2's.
+    pub(crate) cookie: Vec<u8>,
     pub(crate) suites: Vec<u16>,
     pub(crate) extensions: Vec<(ExtensionType, Vec<u8>)>,
 }
@@ -84,7 +88,15 @@ impl Hello {
             (ExtensionType::SIGNATURE_ALGORITHMS, vec![0, 2, 4, 3]),
             (ExtensionType(21), vec![0; 150]),
         ];
-        Self { suites: vec![0xC02B], extensions }
+        Self { random: [7; 32], cookie: vec![], suites: vec![0xC02B], extensions }
+    }
+
+    /// One of DTLS 1.3, with a share of X25519.
+    pub(crate) fn dtls13() -> Self {
+        let mut share = vec![0, 36, 0, 29, 0, 32];
+        share.resize(6 + 32, 9);
+        let hello = Self::new().with(ExtensionType::SUPPORTED_VERSIONS, Some(&[2, 0xFE, 0xFC]));
+        Self { suites: vec![0x1301, 0x1302], ..hello.with(ExtensionType::KEY_SHARE, Some(&share)) }
     }
 
     pub(crate) fn with(mut self, kind: ExtensionType, data: Option<&[u8]>) -> Self {
@@ -94,13 +106,23 @@ impl Hello {
     }
 
     pub(crate) fn datagram(&self, seq: u16) -> Vec<u8> {
+        self.record(seq, 0)
+    }
+
+    /// Says the number of the record as well.
+    pub(crate) fn record(&self, seq: u16, number: u64) -> Vec<u8> {
+        let body = self.body();
+        fragment(HandshakeType::CLIENT_HELLO, body.len(), seq, 0, &body, number)
+    }
+
+    pub(crate) fn body(&self) -> Vec<u8> {
         let mut body = Vec::new();
         let extensions = |out: &mut Vec<u8>| {
             for (kind, data) in &self.extensions {
                 put_extension(out, *kind, |out| out.extend_from_slice(data));
             }
         };
-        ClientHello::emit(&[7; 32], &[], &self.suites, extensions, &mut body);
-        fragment(HandshakeType::CLIENT_HELLO, body.len(), seq, 0, &body, 0)
+        ClientHello::emit(&self.random, &self.cookie, &self.suites, extensions, &mut body);
+        body
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use headwater_ice::framing::{self, Deframer};
 use headwater_sfu::{Path, Transmit, Transport};
+use headwater_turn::MAX_REQUEST_LEN;
 use headwater_turn::stream::Messages;
 
 use super::Worker;
@@ -150,7 +151,12 @@ impl Worker {
                             frame.extend_from_slice(message);
                             turn_to_unit(turn, &mut arrivals, *now, path, frame);
                         }
-                        Ok(None) => break,
+                        Ok(None) => {
+                            // Who may send more than a request has shown it; others shall not fill our memory.
+                            is_lost = messages.pending() > MAX_REQUEST_LEN
+                                && !turn.serves(&client(Transport::Tcp, path.local, path.remote));
+                            break;
+                        }
                         Err(_) => {
                             is_lost = true;
                             break;

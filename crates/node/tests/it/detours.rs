@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use headwater_node::{Node, Transport, Turn};
+use headwater_node::{Node, StreamKind, Transport, Turn};
 use headwater_turn::{ClientEvent, Failure};
 
 use crate::client::{Client, PATIENCE, node_with, until};
@@ -26,6 +26,23 @@ fn transports(node: &Node) -> Vec<Transport> {
     sessions.retain(|session| session.peer.is_connected);
     sessions.sort_by_key(|session| !session.peer.is_publisher);
     sessions.iter().filter_map(|session| session.peer.path).map(|path| path.transport).collect()
+}
+
+#[test]
+fn a_turn_connection_without_an_allocation_that_promises_a_long_message_is_ended() {
+    let node = node(1);
+    let here = node.media_addresses()[0];
+    let there = SocketAddr::from(([127, 0, 0, 1], 4));
+    let stream = node.open_stream(StreamKind::Turn, here, there, || {}).expect("there is room");
+    // An Allocate request of 65,532 bytes.
+    let begin = [&[0, 3, 0xFF, 0xFC, 0x21, 0x12, 0xA4, 0x42][..], &[7; 12]].concat();
+    let start = Instant::now();
+    assert!(stream.push(&begin) && stream.push(&[0; 8192]));
+    while !stream.has_ended() {
+        // Sooner than for being idle.
+        assert!(start.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn live(node: &Node, publisher: Client) -> Vec<Client> {

@@ -7,7 +7,7 @@ use headwater_turn::FiveTuple;
 
 use super::Core;
 use crate::Identity;
-use crate::associations::{Associations, Path};
+use crate::associations::{Associations, Path, Received};
 use crate::relays::Run;
 
 impl Core {
@@ -40,11 +40,12 @@ impl Core {
     }
 
     fn receive_records(&mut self, path: Path, records: &[u8]) {
-        let Self { associations: Some(associations), server, relays, counters, now, .. } = self else {
+        let Self { associations: Some(associations), server, relays, counters, outbox, now, .. } = self
+        else {
             self.counters.refused += 1;
             return;
         };
-        let is_open = associations.receive(*now, path, records, |data| {
+        let received = associations.receive(*now, path, records, &mut outbox.bytes, |data| {
             let datagram = Datagram::new(Transport::Udp, path.0, path.1, &data);
             match server.handle_datagram(*now, datagram) {
                 Ok(Some(to_peer)) => {
@@ -56,16 +57,27 @@ impl Core {
                 Err(_) => counters.refused += 1,
             }
         });
-        match is_open {
-            None => self.counters.refused += 1,
-            Some(is_open) => {
+        match received {
+            Received::Open => {
                 self.send_records(path);
-                if is_open {
-                    self.drain();
-                } else {
-                    self.forget(path);
-                }
+                self.drain();
             }
+            Received::Ended => {
+                self.send_records(path);
+                self.forget(path);
+            }
+            Received::Answered(len) => self.answer(path, len),
+            Received::Refused(len) => {
+                self.counters.refused += 1;
+                self.answer(path, len);
+            }
+        }
+    }
+
+    /// The bytes at the outbox' end go to who has no association.
+    fn answer(&mut self, path: Path, len: usize) {
+        if len > 0 {
+            self.outbox.push(&Transmit::new(Transport::Udp, path.0, path.1, len));
         }
     }
 

@@ -92,10 +92,8 @@ impl Core {
                 if result.is_err() {
                     self.charges.refund(relay);
                 }
-                match result {
-                    Err(RelayError::Quota) => self.counters.over_quota += 1,
-                    Err(_) => self.counters.no_relay += 1,
-                    Ok(_) => {}
+                if result.is_err_and(|error| error != RelayError::Quota) {
+                    self.counters.no_relay += 1;
                 }
                 self.server.relay_opened(self.now, relay, result);
             }

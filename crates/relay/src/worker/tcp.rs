@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use headwater_stun::Datagram;
-use headwater_turn::ConnectError;
 use headwater_turn::attribute::ConnectionId;
 use headwater_turn::stream::Messages;
+use headwater_turn::{ConnectError, MAX_REQUEST_LEN};
 use mio::net::TcpStream;
 use rustls::ServerConnection;
 
@@ -155,7 +155,8 @@ impl Core {
             let client = stream.client;
             let contents = match messages.next_message() {
                 Ok(Some(contents)) => contents,
-                Ok(None) => return true,
+                // Who may send more than a request has shown it; others shall not fill our memory.
+                Ok(None) => return messages.pending() <= MAX_REQUEST_LEN || server.has_allocation(&client),
                 Err(_) => return false,
             };
             let datagram = Datagram::new(client.transport, client.local, client.remote, contents);

@@ -193,6 +193,11 @@ impl UdpClient {
         self.event("a channel", |event| matches!(event, ClientEvent::ChannelBound(_)).then_some(()));
     }
 
+    /// Something else, from the same address.
+    pub(crate) fn say(&self, datagram: &[u8]) {
+        self.socket.send_to(datagram, self.server).expect("sent");
+    }
+
     /// Data for a peer.
     pub(crate) fn send(&mut self, peer: SocketAddr, data: &[u8]) {
         let mut message = Vec::new();

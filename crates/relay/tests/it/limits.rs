@@ -4,11 +4,11 @@ use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use headwater_relay::{Config, Relay};
+use headwater_relay::{Config, Counters, Relay};
 use headwater_turn::{ClientEvent, Failure};
 
 use super::client::UdpClient;
-use super::{config, peer};
+use super::{LIMIT, config, peer};
 
 fn start(change: impl FnOnce(&mut Config)) -> Relay {
     let mut config = config();
@@ -35,6 +35,7 @@ fn a_user_has_no_more_allocations_than_it_may_whatever_its_addresses_and_workers
         clients[0].close();
         more[0].allocate().expect("there is one less");
         assert_eq!(more[1].allocate(), Err(Failure::Refused(486)));
+        counted(&relay, |it| it.over_quota, 5);
     }
 }
 
@@ -48,6 +49,29 @@ fn an_address_has_no_more_allocations_than_it_may_whatever_its_users() {
     UdpClient::new([127, 0, 4, 21], &relay).allocate().expect("another address");
     clients[1].close();
     clients[2].allocate().expect("there is one less");
+}
+
+/// Waits until the workers show so many.
+#[track_caller]
+fn counted(relay: &Relay, what: impl Fn(&Counters) -> u64, expected: u64) {
+    let end = Instant::now() + LIMIT;
+    while what(&relay.counters()) != expected {
+        assert!(Instant::now() < end, "{:?}", relay.counters());
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn what_an_operator_should_know_is_counted_as_what_it_is() {
+    let relay = start(|config| config.turn.per_user.bits_per_second = Some(40_000));
+    assert!(UdpClient::of([127, 0, 4, 30], &relay, "mallory").allocate().is_err());
+    counted(&relay, |it| it.failed_authentications, 1);
+    let mut client = UdpClient::new([127, 0, 4, 31], &relay);
+    client.allocate().expect("allocated");
+    assert!(arrived(&mut client, 20) < 20);
+    let counters = relay.counters();
+    assert!(counters.over_bitrate >= 10, "{counters:?}");
+    assert_eq!((counters.refused, counters.not_permitted, counters.over_quota), (0, 0, 0), "{counters:?}");
 }
 
 /// How many of these datagrams of 1,000 bytes reach the peer.
@@ -93,7 +117,7 @@ fn what_peers_send_counts_as_well() {
     (0..20).for_each(|_| client.step());
     let most = 11 + begun.elapsed().as_secs() as usize * 10 + 10;
     assert!(client.data.len() <= most, "{} of 50, at most {most}", client.data.len());
-    assert!(relay.counters().not_permitted > 0, "{:?}", relay.counters());
+    assert!(relay.counters().over_bitrate > 0, "{:?}", relay.counters());
 }
 
 #[cfg(target_os = "linux")]
@@ -129,7 +153,7 @@ fn a_closed_port_of_a_peer_is_told_to_the_client_and_the_relay_goes_on() {
     match back {
         Ok(back) => {
             client.send(closed, b"back");
-            back.set_read_timeout(Some(super::LIMIT)).expect("a limit");
+            back.set_read_timeout(Some(LIMIT)).expect("a limit");
             assert_eq!(back.recv(&mut [0; 64]).expect("relayed"), 4);
         }
         Err(error) => assert_eq!(error.kind(), ErrorKind::AddrInUse, "another test took it"),

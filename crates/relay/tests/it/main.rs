@@ -73,6 +73,14 @@ fn what_cannot_be_had_is_named() {
 }
 
 #[test]
+fn an_address_that_is_named_twice_is_listened_on_once() {
+    let mut config = config();
+    config.listen.push(config.listen[0]);
+    let relay = Relay::start(config).expect("it starts");
+    assert_eq!(relay.local_addrs().len(), 1);
+}
+
+#[test]
 fn addresses_behind_a_nat_have_two_sides() {
     assert!("203.0.113.7/10.0.0.5".parse::<RelayAddress>().is_ok());
     for wrong in ["", "203.0.113.7/::1", "0.0.0.0", "203.0.113.7/0.0.0.0", "host"] {
@@ -116,6 +124,24 @@ fn a_connection_that_speaks_something_else_is_closed() {
     let ended = stream.read(&mut [0; 16]);
     let is_reset = |error: std::io::Error| error.kind() == ErrorKind::ConnectionReset;
     assert!(matches!(ended, Ok(0)) || ended.is_err_and(is_reset));
+}
+
+#[test]
+fn a_connection_without_an_allocation_that_promises_a_long_message_is_closed() {
+    let relay = Relay::start(config()).expect("it starts");
+    // An Allocate request, a Send indication, and ChannelData behind a proper request.
+    let mut binding = Vec::new();
+    MessageBuilder::request(Method::BINDING, TransactionId::new([1; 12]), &mut binding).finish();
+    let long = |kind: u8, low: u8| [&[kind, low, 0xFF, 0xFC, 0x21, 0x12, 0xA4, 0x42][..], &[7; 12]].concat();
+    for first in [long(0, 3), long(0, 0x16), [&binding[..], &[0x40, 0, 0xFF, 0xFC]].concat()] {
+        let mut stream = TcpStream::connect(relay.local_addrs()[0]).expect("connected");
+        stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+        stream.write_all(&first).expect("sent");
+        // The server may have closed before the last of it is written.
+        let _ = stream.write_all(&[0; 8192]);
+        let ended = stream.read_to_end(&mut Vec::new());
+        assert!(ended.is_ok() || ended.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
+    }
 }
 
 #[test]

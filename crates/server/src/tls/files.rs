@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::Error::NoItemsFound;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
@@ -59,7 +60,10 @@ fn read_pair(cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
     if chain.is_empty() {
         return Err(TlsError::NoCertificate { file: cert.to_owned() });
     }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(pem(key))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
+        NoItemsFound => TlsError::NoKey { file: key.to_owned() },
+        error => pem(key)(error),
+    })?;
     CertifiedKey::from_der(chain, private, &default_provider()).map_err(|error| TlsError::Pair {
         cert: cert.to_owned(),
         key: key.to_owned(),
@@ -147,6 +151,9 @@ mod tests {
         fs::write(folder.file("key.pem"), other_key).unwrap();
         let mismatch = error(Files::read(&folder.file("cert.pem"), &folder.file("key.pem")));
         assert!(mismatch.contains("cert.pem") && mismatch.contains("key.pem"), "{mismatch}");
+        fs::write(folder.file("key.pem"), &cert).unwrap();
+        let without = error(Files::read(&folder.file("cert.pem"), &folder.file("key.pem")));
+        assert!(without.contains("key.pem holds no private key"), "{without}");
         fs::write(folder.file("cert.pem"), key).unwrap();
         assert!(
             error(Files::read(&folder.file("cert.pem"), &folder.file("key.pem")))

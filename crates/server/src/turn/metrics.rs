@@ -34,7 +34,17 @@ fn samples(relay: &Relay) -> String {
         ended("disconnected", c.disconnected),
         counter("headwater_turn_moved_total", "Allocations that moved to another address.", c.moved),
         counter("headwater_turn_no_relay_total", "Relays refused for want of ports or files.", c.no_relay),
-        counter("headwater_turn_over_quota_total", "Relays refused by quota over all workers.", c.over_quota),
+        counter("headwater_turn_over_quota_total", "Allocations refused by quota.", c.over_quota),
+        counter(
+            "headwater_turn_failed_authentications_total",
+            "Requests with credentials that are wrong, unknown or expired.",
+            c.failed_authentications,
+        ),
+        counter(
+            "headwater_turn_withheld_answers_total",
+            "Answers kept back, as their receiver may not be the one who asked.",
+            c.withheld_answers,
+        ),
         counter("headwater_turn_refused_total", "Improper datagrams of clients.", c.refused),
         counter(
             "headwater_turn_connections_refused_total",
@@ -53,8 +63,13 @@ fn samples(relay: &Relay) -> String {
     samples.extend([
         counter(
             "headwater_turn_not_permitted_total",
-            "Datagrams of peers without permission, or over quota.",
+            "Datagrams of peers without permission.",
             c.not_permitted,
+        ),
+        counter(
+            "headwater_turn_over_bitrate_total",
+            "Datagrams beyond the bits per second of a user or an address.",
+            c.over_bitrate,
         ),
         counter(
             "headwater_turn_dropped_total",

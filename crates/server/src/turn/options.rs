@@ -46,7 +46,7 @@ pub(crate) struct Options {
     /// Realm of the credentials [default: headwater]
     #[arg(long, env = "HEADWATER_TURN_REALM", value_name = "R")]
     pub(super) realm: Option<String>,
-    /// Lets clients reach peers in this block although it is private or special, repeatable
+    /// Lets clients reach peers in this block although it is private, special or of this machine, repeatable
     #[arg(long, env = "HEADWATER_TURN_ALLOW_PEER", value_name = "CIDR", value_delimiter = ',')]
     pub(super) allow_peer: Vec<Network>,
     /// Threads [default: one per core]

@@ -18,6 +18,8 @@ use crate::config::{self, ConfigError};
 
 const DEFAULT_LISTEN: &str = "0.0.0.0:3478";
 const DEFAULT_REALM: &str = "headwater";
+/// What STUN allows (RFC 8489 §14.9).
+const MAX_REALM_LEN: usize = 763;
 const DEFAULT_LOG: &str = "info";
 /// Seconds between the signal and the end of allocations that still run.
 const DEFAULT_DRAIN: u64 = 30;
@@ -143,6 +145,14 @@ impl Settings {
         }
         if self.secrets.iter().any(String::is_empty) {
             return Err(config::invalid("secret", "is empty: anybody could make credentials"));
+        }
+        for (index, user) in self.users.iter().enumerate() {
+            if self.users[..index].iter().any(|it| it.name == user.name) {
+                return Err(config::invalid("user", format!("has two passwords for {}", user.name)));
+            }
+        }
+        if !(1..=MAX_REALM_LEN).contains(&self.realm.len()) {
+            return Err(config::invalid("realm", format!("must have 1 to {MAX_REALM_LEN} bytes")));
         }
         match (&self.pair, self.tls_listen.is_empty()) {
             (None, false) => return Err(config::invalid("tls_listen", "needs cert and key")),

@@ -65,9 +65,19 @@ fn changed_files_are_used_and_broken_ones_are_not() {
     write(&new);
     look_twice();
     // The workers are told, and take it up in their next turn.
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    let until = std::time::Instant::now() + Duration::from_secs(5);
     while shown() != new.cert.der().to_vec() {
         assert!(std::time::Instant::now() < until, "the new certificate is not used");
+    }
+}
+
+#[test]
+fn private_addresses_for_relays_are_doubted_unless_peers_are_there_too() {
+    let lan: Network = "10.1.0.0/16".parse().unwrap();
+    for (address, expected) in
+        [("10.1.2.3", None), ("10.2.0.1", Some("private use")), ("8.8.8.8", None), ("2600::1", None)]
+    {
+        assert_eq!(unreachable(address.parse().unwrap(), &[lan]), expected, "{address}");
     }
 }
 

@@ -155,13 +155,23 @@ impl Server {
     /// Whether the address itself may be permitted was asked when it was.
     pub(super) fn may_be_peer(&self, peer: SocketAddr) -> bool {
         let is_mapped = matches!(peer.ip(), IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some());
-        !is_mapped && self.config.peers.permits_port(peer) && !self.is_listener(peer)
+        !is_mapped && self.config.peers.permits_port(peer) && !self.is_listener(peer) && !self.is_inside(peer)
     }
 
-    /// Whether this is a listener of ours. All of 127.0.0.0/8 leads to one that listens on any address.
+    /// Whether this is on our own machine, where relays alone are open to peers: other services there may take what comes from
+    /// the machine itself for a friend's.
+    fn is_inside(&self, peer: SocketAddr) -> bool {
+        let config = &self.config;
+        !config.relay_ports.contains(&peer.port())
+            && config.own_addresses.contains(&peer.ip())
+            && !config.peers.names(peer.ip())
+    }
+
+    /// Whether this is a listener of ours. Each of our addresses, and all of 127.0.0.0/8, leads to one that listens on any.
     fn is_listener(&self, peer: SocketAddr) -> bool {
-        let is_loopback = peer.ip().is_loopback();
-        self.listeners.iter().any(|it| *it == peer || is_loopback && it.port() == peer.port())
+        let ip = peer.ip();
+        let leads_here = || ip.is_loopback() || self.config.own_addresses.contains(&ip);
+        self.listeners.iter().any(|it| *it == peer || it.port() == peer.port() && leads_here())
     }
 
     pub(super) fn check_peer(

@@ -15,8 +15,8 @@ use crate::attribute::{
 };
 use crate::{Error, FiveTuple};
 
-/// Longest request read. The longest that makes sense has a few hundred bytes.
-const MAX_REQUEST_LEN: usize = 4096;
+/// Longest request that a [`Server`] reads. The longest that makes sense has a few hundred bytes.
+pub const MAX_REQUEST_LEN: usize = 4096;
 /// What users may prove their passwords with.
 const ALGORITHMS: PasswordAlgorithms<'static> = PasswordAlgorithms::SHA256_AND_MD5;
 

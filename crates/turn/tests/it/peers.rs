@@ -203,6 +203,56 @@ fn our_own_listeners_are_no_peers_even_if_their_network_is_allowed() {
 }
 
 #[test]
+fn of_our_own_machine_only_relays_are_peers() {
+    let own = ["198.51.100.1", "93.184.216.34", "2600::1"].map(ip);
+    let with = |allow: &'static str| {
+        World::with(move |it| {
+            it.own_addresses = own.to_vec();
+            it.relay_ports = 50_000..=50_999;
+            it.peers = PeerPolicy::public().allow(allow.parse().expect("a network"));
+        })
+    };
+    let mut world = with("10.0.0.0/8");
+    for (number, peer, expected) in [
+        (1, "93.184.216.34:22", 1),
+        (2, "93.184.216.34:49999", 1),
+        (3, "93.184.216.34:50000", 3),
+        (4, "93.184.216.34:50999", 3),
+        (5, "93.184.216.34:51000", 1),
+        (6, "93.184.216.35:22", 3),
+    ] {
+        let (mut client, relay) = world.allocated(number);
+        assert_eq!(reached(&mut world, &mut client, peer), expected, "{peer}");
+        assert_eq!(world.peer_sends(relay, peer, b"x").is_ok(), expected == 3, "from {peer}");
+    }
+    let mut world = with("93.184.216.34");
+    let (mut client, _) = world.allocated(1);
+    assert_eq!(reached(&mut world, &mut client, "93.184.216.34:22"), 3, "it was allowed");
+    let (mut client, _) = world.allocated(2);
+    assert_eq!(
+        reached(&mut world, &mut client, "93.184.216.34:3478"),
+        1,
+        "a listener that listens on any address"
+    );
+}
+
+#[test]
+fn an_address_that_becomes_ours_is_treated_as_ours() {
+    let mut world = World::new();
+    let (mut client, relay) = world.allocated(1);
+    let number = client.bind(&mut world, 0x4000, PEER);
+    assert_eq!(number, 0);
+    let data = [0x40, 0, 0, 1, 7];
+    assert!(world.send(client.tuple, &data).is_ok());
+    world.server.set_own_addresses(vec![address(PEER).ip()]);
+    assert_eq!(world.send(client.tuple, &data), Err(Error::NotAllocated));
+    assert_eq!(world.peer_sends(relay, PEER, b"x"), Err(Error::Forbidden));
+    assert_ne!(client.bind(&mut world, 0x4000, PEER), 0);
+    world.server.set_own_addresses(Vec::new());
+    assert_eq!(client.bind(&mut world, 0x4000, PEER), 0);
+}
+
+#[test]
 fn an_embedded_server_permits_its_media_sockets_only() {
     let media = "198.51.100.1:8189";
     let mut world = World::with(|it| it.peers = PeerPolicy::only(vec![address(media)]));

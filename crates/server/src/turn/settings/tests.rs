@@ -119,6 +119,8 @@ fn what_cannot_be_is_said_by_its_key() {
         ("user = 'a:b'\ntls_listen = '127.0.0.1:0'", "tls_listen: needs cert and key"),
         ("user = 'a:b'\ncert = 'c'\nkey = 'k'", "cert: is for tls_listen"),
         ("user = 'a:b'\ntls_listen = '127.0.0.1:0'\nkey = 'k'", "cert: is needed beside key"),
+        ("user = ['a:b', 'c:d', 'a:e']", "user: has two passwords for a"),
+        ("user = 'a:b'\nrealm = ''", "realm: must have 1 to 763 bytes"),
         ("user = 'a:b'\ncoalesce = 21", "coalesce: is in milliseconds, at most 20"),
         ("user = 'a:b'\nrelay_ports = '2000-1000'", "line 2: must be MIN-MAX"),
         ("user = 'a:b'\nlisten = 'here'", "line 2: invalid socket address"),

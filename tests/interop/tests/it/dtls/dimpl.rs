@@ -158,6 +158,17 @@ fn dimpl_as_client_of_dtls13_returns_our_cookie_and_has_our_keys() {
 }
 
 #[test]
+fn dimpl_as_client_of_dtls13_returns_our_cookie_with_the_share_that_we_ask_for() {
+    let arguments = ["--cookie", "--groups", "secp384r1", "--profiles", "8"];
+    isolated_once(|| connects_to_us(Dtls::new_13, "1.3", &arguments));
+}
+
+#[test]
+fn dimpl_as_client_of_dtls12_returns_our_cookie() {
+    isolated_once(|| connects_to_us(Dtls::new_12, "1.2", &["--cookie", "--dtls", "1.2"]));
+}
+
+#[test]
 fn dimpl_as_client_of_dtls13_follows_our_hello_retry_request_to_another_group() {
     isolated_once(|| connects_to_us(Dtls::new_13, "1.3", &["--groups", "secp384r1", "--profiles", "1"]));
 }

@@ -27,7 +27,12 @@ fn agrees(echo: &Echo) -> String {
 }
 
 fn client_connects(kind: &str) {
-    let (echo, port) = Echo::listen(&[]);
+    client_connects_to(kind, &[]);
+}
+
+/// To a `dtls_echo` with these options.
+fn client_connects_to(kind: &str, arguments: &[&str]) {
+    let (echo, port) = Echo::listen(arguments);
     let identity = Identity::new(kind);
     let mut command = gnutls("gnutls-cli", port, &identity);
     command.args(["--insecure", "--keymatexport", LABEL, "--keymatexportsize", "60", "127.0.0.1"]);
@@ -54,6 +59,11 @@ fn server_is_connected_to(kind: &str) {
 #[test]
 fn gnutls_cli_with_an_ecdsa_certificate_has_our_keys() {
     isolated_once(|| client_connects("ec"));
+}
+
+#[test]
+fn gnutls_cli_returns_our_cookie() {
+    isolated_once(|| client_connects_to("ec", &["--cookie"]));
 }
 
 #[test]

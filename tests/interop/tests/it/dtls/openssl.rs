@@ -64,7 +64,12 @@ fn agrees(openssl: &Process, echo: &Echo, case: &Case) {
 }
 
 fn s_client_connects(case: &Case) {
-    let (echo, port) = Echo::listen(&["--groups", &ours(case)]);
+    s_client_connects_to(case, &[]);
+}
+
+/// To a `dtls_echo` with these options.
+fn s_client_connects_to(case: &Case, arguments: &[&str]) {
+    let (echo, port) = Echo::listen(&[&["--groups", &ours(case)], arguments].concat());
     let identity = identity(case);
     let mut command = openssl("s_client", case, identity.as_ref());
     command.args(["-connect", &format!("127.0.0.1:{port}")]);
@@ -119,6 +124,13 @@ fn s_client_without_a_certificate_and_with_chacha20_has_our_keys() {
     let suite = ("ECDHE-ECDSA-CHACHA20-POLY1305", 0xCCA9);
     let case = Case { certificate: "none", suite, group: P256, profile: CM };
     isolated_once(|| s_client_connects(&case));
+}
+
+#[test]
+fn s_client_returns_our_cookie() {
+    let suite = ("ECDHE-ECDSA-AES128-GCM-SHA256", 0xC02B);
+    let case = Case { certificate: "ec", suite, group: X25519, profile: GCM_128 };
+    isolated_once(|| s_client_connects_to(&case, &["--cookie"]));
 }
 
 #[test]
