@@ -165,7 +165,8 @@ fn operate(
             let second = ends[who].under_way.remove(1);
             ends[who].under_way[0].extend(second);
         }
-        7 if input.byte() > 250 => ends[who].connection.close(*now),
+        // Who has no connection yet has none to close.
+        7 if input.byte() > 250 && ends[who].front.is_none() => ends[who].connection.close(*now),
         8 => {
             let _ = ends[who].connection.update_keys(*now);
         }
