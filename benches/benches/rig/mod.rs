@@ -242,6 +242,11 @@ impl Viewer {
             });
             while let Some(event) = dtls.poll_event() {
                 let dtls::Event::Connected(connected) = event else { continue };
+                // In DTLS 1.3 the client has its keys first, and the server with this flight.
+                while dtls.poll_transmit(rig.now, &mut flight).is_some() {
+                    arrive(rig, &mut flight);
+                    flight.clear();
+                }
                 let keys = connected.srtp.expect("a common profile");
                 let profile = Profile::from_iana(keys.profile).expect("one of ours");
                 let context = |key: &[u8], salt: &[u8]| Context::new(profile, key, salt).expect("they fit");
