@@ -22,6 +22,7 @@ const ROOMS: &[&str] = &[
     "dtls/src/record/unified.rs",
     "dtls/src/cookie/",
     "dtls/src/handshake/mod.rs",
+    "dtls/src/handshake/body.rs",
     "dtls/src/handshake/reassembly.rs",
     "srtp/src/header.rs",
     "srtp/src/context.rs",

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::Error;
 use crate::crypto::hash::SuiteHash;
 use crate::handshake::Fragment;
-use crate::handshake::ranges::Ranges;
+use crate::handshake::body::Body;
 
 /// The most hellos of which a part is kept, one for each address. Beyond, the oldest gives way.
 pub const MAX_PARTIAL: usize = 256;
@@ -26,8 +26,7 @@ struct Partial {
     sender: [u8; 32],
     since: Instant,
     message_seq: u16,
-    body: Vec<u8>,
-    have: Ranges,
+    body: Body,
 }
 
 impl Pieces {
@@ -75,32 +74,18 @@ impl Pieces {
                 sender,
                 since: now,
                 message_seq: fragment.message_seq,
-                body: vec![0; fragment.length],
-                have: Ranges::default(),
+                body: Body::new(fragment.length),
             });
             self.hellos.len() - 1
         });
-        self.hellos[index].fill(fragment)?;
-        let is_whole = self.hellos[index].is_whole();
-        Ok(is_whole.then(|| self.hellos.remove(index)).flatten().map(|hello| hello.body))
+        self.hellos[index].body.fill(fragment)?;
+        let is_whole = self.hellos[index].body.is_whole();
+        Ok(is_whole.then(|| self.hellos.remove(index)).flatten().map(|hello| hello.body.into_bytes()))
     }
 }
 
 impl Partial {
     fn is_of(&self, fragment: &Fragment<'_>) -> bool {
         self.message_seq == fragment.message_seq && self.body.len() == fragment.length
-    }
-
-    fn fill(&mut self, fragment: &Fragment<'_>) -> Result<(), Error> {
-        let piece = fragment.offset..fragment.offset + fragment.data.len();
-        if !self.have.insert(piece.start, piece.end) {
-            return Err(Error::LimitReached);
-        }
-        self.body[piece].copy_from_slice(fragment.data); // inside: checked when the fragment was parsed
-        Ok(())
-    }
-
-    fn is_whole(&self) -> bool {
-        self.have.is_whole(self.body.len())
     }
 }

@@ -1,6 +1,7 @@
 //! What the handshakes of both versions and both roles share; the folders `handshake12` and `handshake13` build on it.
 
 pub(crate) mod accept;
+pub(crate) mod body;
 pub(crate) mod choice;
 pub(crate) mod exchange;
 pub(crate) mod flight;

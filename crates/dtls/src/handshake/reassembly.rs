@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::ranges::Ranges;
+use super::body::Body;
 use super::{Fragment, Message};
 use crate::Error;
 use crate::message::HandshakeType;
@@ -36,8 +36,7 @@ pub(crate) enum Place {
 
 struct Partial {
     kind: HandshakeType,
-    body: Vec<u8>,
-    have: Ranges,
+    body: Body,
     is_protected: bool,
 }
 
@@ -89,10 +88,10 @@ impl Reassembly {
             .entry(fragment.message_seq)
             .or_insert_with(|| Partial {
                 kind: fragment.kind,
-                body: vec![0; fragment.length],
-                have: Ranges::default(),
+                body: Body::new(fragment.length),
                 is_protected,
             })
+            .body
             .fill(fragment)?;
         Ok(Place::Ahead)
     }
@@ -101,11 +100,11 @@ impl Reassembly {
     /// it has to arrive anew.
     pub(crate) fn take_next(&mut self) -> Option<(Message, bool)> {
         let message_seq = u16::try_from(self.next).ok()?;
-        if !self.partial.get(&message_seq)?.is_whole() {
+        if !self.partial.get(&message_seq)?.body.is_whole() {
             return None;
         }
         let partial = self.partial.remove(&message_seq)?;
-        let message = Message { kind: partial.kind, message_seq, body: partial.body };
+        let message = Message { kind: partial.kind, message_seq, body: partial.body.into_bytes() };
         Some((message, partial.is_protected))
     }
 
@@ -135,20 +134,5 @@ impl Reassembly {
             }
             self.partial.pop_last(); // not empty: a single message is below the bound
         }
-    }
-}
-
-impl Partial {
-    fn fill(&mut self, fragment: &Fragment<'_>) -> Result<(), Error> {
-        let piece = fragment.offset..fragment.offset + fragment.data.len();
-        if !self.have.insert(piece.start, piece.end) {
-            return Err(Error::LimitReached);
-        }
-        self.body[piece].copy_from_slice(fragment.data); // inside: checked when the fragment was parsed
-        Ok(())
-    }
-
-    fn is_whole(&self) -> bool {
-        self.have.is_whole(self.body.len())
     }
 }
